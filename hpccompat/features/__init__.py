@@ -1,0 +1,1 @@
+"""What rules read, sources write and node records keep: NFD's feature sets."""

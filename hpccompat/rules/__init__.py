@@ -1,0 +1,1 @@
+"""NFD's rule engine and nothing else: `evaluate(rule, features, matched)`."""

@@ -1,0 +1,1 @@
+"""NFD's image compatibility spec: model, decoding, and the check of one node."""
