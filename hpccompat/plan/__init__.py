@@ -1,0 +1,1 @@
+"""Which nodes satisfy a spec (pure)."""

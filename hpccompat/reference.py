@@ -1,0 +1,103 @@
+"""Names of images, as Docker reads them (distribution/reference grammar; normalisation of Docker Hub names)."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from hpccompat.errors import InvalidReference
+
+_HOST_PART = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
+_HOST = re.compile(rf"(?:{_HOST_PART}(?:\.{_HOST_PART})*|\[[0-9a-fA-F:]+\])(?::[0-9]+)?", re.ASCII)
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?://)?", re.ASCII)
+_DOCKER_HUB = "docker.io"
+
+
+@dataclass(frozen=True)
+class ImageReference:
+    """An image in a registry. `host` is the registry's name as people write it; a digest outranks the tag."""
+
+    host: str
+    repository: str
+    tag: str = ""
+    digest: str = ""
+
+    def __str__(self) -> str:
+        tag = f":{self.tag}" if self.tag else ""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.host}/{self.repository}{tag}{digest}"
+
+    @property
+    def endpoint(self) -> str:
+        """The host, with its port if any, that answers for the registry."""
+        return "registry-1.docker.io" if self.host == _DOCKER_HUB else self.host
+
+
+@dataclass(frozen=True)
+class PathReference:
+    """An image on a file system."""
+
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True)
+class OpaqueReference:
+    """A name in a scheme that leads to no compatibility spec that we could read (`library://`, …)."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Reference = ImageReference | PathReference | OpaqueReference
+
+
+def parse_reference(text: str) -> Reference:
+    """Reads `docker://NAME`, a bare NAME, or a path (starts with `/`, `./` or `../`, or ends in an image suffix).
+
+    Raises InvalidReference.
+    """
+    if text.startswith("docker://"):
+        return _image(text.removeprefix("docker://"), text)
+    if text.startswith(("/", "./", "../")) or text.endswith((".sif", ".sqsh", ".img")):
+        return PathReference(text)
+    scheme = _SCHEME.match(text)
+    if scheme and scheme.group().endswith("://"):
+        return OpaqueReference(text)
+    return _image(text, text)
+
+
+def _image(name: str, text: str) -> ImageReference:
+    rest, at, digest = name.partition("@")
+    if at and not _DIGEST.fullmatch(digest):
+        raise InvalidReference(f"image {text!r}: {digest!r} is not a digest (sha256: and 64 hexadecimal digits)")
+    # A colon after the last slash begins the tag; one before it belongs to the host's port.
+    head, slash, last = rest.rpartition("/")
+    last, colon, tag = last.partition(":")
+    if colon and not _TAG.fullmatch(tag):
+        raise InvalidReference(f"image {text!r}: {tag!r} is not a tag")
+    path = head + slash + last
+    first, slash, remainder = path.partition("/")
+    if slash and ("." in first or ":" in first or first == "localhost" or first != first.lower()):
+        host, repository = first, remainder
+    else:
+        host, repository = _DOCKER_HUB, path
+    if host in ("index.docker.io", "registry-1.docker.io"):
+        host = _DOCKER_HUB
+    if host == _DOCKER_HUB and "/" not in repository:
+        repository = f"library/{repository}"
+    if not _HOST.fullmatch(host):
+        raise InvalidReference(f"image {text!r}: {host!r} is not the name of a registry")
+    if not _REPOSITORY.fullmatch(repository) or len(repository) > 255:
+        raise InvalidReference(
+            f"image {text!r}: {repository!r} is not the name of an image (lower case letters, digits and . _ - /)"
+        )
+    return ImageReference(host, repository, tag if colon else ("" if at else "latest"), digest)

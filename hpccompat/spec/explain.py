@@ -1,0 +1,63 @@
+"""Why a set does not match, in words: one line for each term that failed (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hpccompat.rules.result import ExpressionResult, RuleResult, TermResult, TermsResult
+from hpccompat.spec.check import NodeReport, SetReport
+
+
+def reasons(report: NodeReport) -> tuple[str, ...]:
+    """What is missing in the set that comes closest (fewest failed rules; the first of equals)."""
+    failed = [each for each in report.sets if not each.matched]
+    if not failed or report.compatible:
+        return ()
+    closest = min(failed, key=lambda each: sum(not rule.matched for rule in each.rules))
+    return of_set(closest)
+
+
+def of_set(report: SetReport) -> tuple[str, ...]:
+    return tuple(line for rule in report.rules if not rule.matched for line in of_rule(rule))
+
+
+def of_rule(result: RuleResult) -> Iterator[str]:
+    if result.features is not None:
+        yield from _terms(result.features)
+    if result.any and not any(each.matched for each in result.any):
+        alternatives = ["; ".join(_terms(each)) for each in result.any]
+        yield " — and — ".join(alternatives) if len(alternatives) > 1 else alternatives[0]
+
+
+def _terms(result: TermsResult) -> Iterator[str]:
+    for term in result.terms:
+        if not term.matched:
+            yield f"{term.term.feature}: {_term(term)}"
+
+
+def _term(result: TermResult) -> str:
+    if not result.exists:
+        return "the node reports no such feature set"
+    if result.name is not None:
+        return f"no name satisfies {result.name.expression}"
+    if not result.expressions:
+        return "nothing there, or not evaluated after an earlier failure"
+    if result.instances:
+        wanted = ", ".join(f"{each.element} {each.expression}" for each in result.expressions)
+        singly = ", ".join(f"{each.element}: {each.found}" for each in result.expressions)
+        detail = f" (each alone: {singly})" if len(result.expressions) > 1 else ""
+        return f"none of {result.instances} has {wanted}{detail}"
+    return ", ".join(_element(each) for each in result.expressions if not each.matched)
+
+
+def _element(result: ExpressionResult) -> str:
+    operator = result.expression.op if result.expression else ""
+    if operator == "Exists":
+        return f"{result.element} missing"
+    if operator == "DoesNotExist":
+        return f"{result.element} must not be there"
+    if result.found is None:
+        return f"{result.element} missing (wanted {result.expression})"
+    if result.found == "present":
+        return f"{result.element} is a flag, and has no value to be {result.expression}"
+    return f"{result.element} is {result.found!r} (wanted {result.expression})"
