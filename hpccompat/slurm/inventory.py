@@ -1,0 +1,85 @@
+"""Which nodes and partitions the cluster has, as scontrol tells it.
+
+Both `scontrol show node` and the node lists of `scontrol show partition`: nodes of the cloud that are
+powered down stand in the second only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hpccompat.errors import SlurmError, UsageError
+from hpccompat.nodes.hostlist import expand
+from hpccompat.slurm.command import ask
+
+_FIELD = re.compile(r"(?:^|\s)(NodeName|State|PartitionName|Nodes|Default)=(\S*)")
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """`states`: node -> state as Slurm prints it, "" where it is not shown. `partitions`: name -> nodes."""
+
+    states: Mapping[str, str]
+    partitions: Mapping[str, frozenset[str]]
+    default_partition: str = ""
+
+    @property
+    def nodes(self) -> frozenset[str]:
+        return frozenset(self.states)
+
+    def of_partitions(self, names: tuple[str, ...]) -> frozenset[str]:
+        """The nodes of these partitions; of the default one where none is named. Partitions that do not
+        exist have none."""
+        wanted = names or ((self.default_partition,) if self.default_partition else ())
+        return frozenset().union(*(self.partitions.get(name, frozenset()) for name in wanted))
+
+    def expected_to_report(self, node: str) -> bool:
+        """Nodes that are down or don't exist yet run no prolog, and don't count for the coverage."""
+        return not re.match(r"DOWN|FUTURE", self.states.get(node, ""))
+
+
+def read_inventory(seconds: float) -> Inventory:
+    """Asks scontrol. Raises SlurmError, also for an empty answer: that is never "no nodes"."""
+    texts = []
+    for what in ("node", "partition"):
+        answer = ask(("scontrol", "show", what, "-o"), seconds)
+        if answer.status != 0:
+            raise SlurmError(f"scontrol show {what}: {(answer.stderr or answer.stdout).strip()}")
+        texts.append(answer.stdout)
+    inventory = parse_inventory(*texts)
+    if not inventory.states:
+        raise SlurmError("scontrol shows no nodes")
+    return inventory
+
+
+def parse_inventory(nodes: str, partitions: str) -> Inventory:
+    """Of `scontrol show node -o` and `scontrol show partition -o`. Raises SlurmError."""
+    states: dict[str, str] = {}
+    for fields in map(_fields, nodes.splitlines()):
+        if "NodeName" in fields:
+            states[fields["NodeName"]] = fields.get("State", "")
+    members: dict[str, frozenset[str]] = {}
+    default = ""
+    for fields in map(_fields, partitions.splitlines()):
+        if "PartitionName" not in fields:
+            continue
+        name, hostlist = fields["PartitionName"], fields.get("Nodes", "")
+        try:
+            members[name] = frozenset(expand("" if hostlist == "(null)" else hostlist))
+        except UsageError as error:
+            raise SlurmError(f"partition {name}: {error}") from error
+        if fields.get("Default") == "YES":
+            default = name
+        for node in members[name]:
+            states.setdefault(node, "")
+    return Inventory(states, members, default)
+
+
+def _fields(line: str) -> dict[str, str]:
+    """Of equal names the first counts: free text (a comment, a reason) stands at the end of the line."""
+    found: dict[str, str] = {}
+    for name, value in _FIELD.findall(line):
+        found.setdefault(name, value)
+    return found
