@@ -1,0 +1,201 @@
+"""Settings: defaults < the site's file < the user's file < environment < flags, in one frozen value.
+
+Commands run as root read neither the user's file nor the environment. Keys that the site lists in `locked`
+stay as the site has them; with `mode = "enforce"` a user can only make the policy stricter.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+from hpccompat.errors import SettingsError
+
+SITE_FILE = Path("/etc/hpccompat/config.toml")
+PREFIX = "HPCCOMPAT_"
+MODES = ("observe", "advise", "enforce")
+ACTIONS = ("allow", "warn", "deny")
+# Of the environment, these are not settings.
+_NOT_KEYS = {"HPCCOMPAT_IMAGE"}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What to do in each state that has no clean answer: `allow`, `warn` or `deny`."""
+
+    no_image: str = "allow"
+    no_spec: str = "allow"
+    unavailable: str = "warn"
+    invalid: str = "deny"
+    no_node: str = "deny"
+    no_records: str = "warn"
+    broken: str = "warn"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """`collect_timeout` and `deadline` are seconds. `disabled`: the site's kill switch is on. `notes`: what
+    was left out of the user's own settings, and why."""
+
+    store: Path = Path("/var/lib/hpccompat/store")
+    mode: str = "advise"
+    policy: Policy = field(default_factory=Policy)
+    min_coverage: float = 0.9
+    host_root: str = "/"
+    collect_timeout: float = 10
+    deadline: float = 5
+    plain_http: tuple[str, ...] = ()
+    locked: tuple[str, ...] = ()
+    disabled: bool = False
+    notes: tuple[str, ...] = ()
+
+
+def load_settings(
+    config: Path | None = None, environment: Mapping[str, str] | None = None, as_root: bool | None = None
+) -> Settings:
+    """`config`: read instead of the site's file. Raises SettingsError naming file and key."""
+    environment = os.environ if environment is None else environment
+    as_root = os.geteuid() == 0 if as_root is None else as_root
+    site_file = config or SITE_FILE
+    settings = _apply(Settings(), _read(site_file, required=config is not None), str(site_file))
+    settings = replace(settings, disabled=(site_file.parent / "disabled").exists())
+    if as_root:
+        return settings
+    home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", "/nonexistent"), ".config")
+    user_file = Path(home) / "hpccompat" / "config.toml"
+    for values, source in ((_read(user_file), str(user_file)), (_from_environment(environment), "environment")):
+        allowed, notes = _allowed(settings, values, source)
+        settings = _apply(settings, allowed, source)
+        settings = replace(settings, notes=settings.notes + notes)
+    return settings
+
+
+def _read(file: Path, required: bool = False) -> dict[str, Any]:
+    try:
+        text = file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if required:
+            raise SettingsError(f"{file}: {error.strerror}") from error
+        return {}
+    except OSError as error:
+        raise SettingsError(f"{file}: {error.strerror}") from error
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{file}: {error}") from error
+
+
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """HPCCOMPAT_<KEY>, the policy's keys as HPCCOMPAT_POLICY_<KEY>; lists are separated by commas."""
+    values: dict[str, Any] = {}
+    for name, text in environment.items():
+        if not name.startswith(PREFIX) or name in _NOT_KEYS:
+            continue
+        key = name.removeprefix(PREFIX).lower()
+        if key.startswith("policy_"):
+            values.setdefault("policy", {})[key.removeprefix("policy_")] = text
+        elif key in ("min_coverage", "collect_timeout", "deadline"):
+            try:
+                values[key] = float(text)
+            except ValueError as error:
+                raise SettingsError(f"environment: {name}: {text!r} is not a number") from error
+        elif key in ("plain_http", "locked"):
+            values[key] = [each.strip() for each in text.split(",") if each.strip()]
+        else:
+            values[key] = text
+    return values
+
+
+def _allowed(
+    settings: Settings, values: dict[str, Any], source: str
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What of a user's values counts, and a note for each that does not."""
+    allowed: dict[str, Any] = {}
+    notes = []
+    for key, value in values.items():
+        if key == "policy" and isinstance(value, Mapping):
+            policy = {}
+            for state, action in value.items():
+                current = getattr(settings.policy, state, None)
+                weaker = action in ACTIONS and current in ACTIONS and ACTIONS.index(action) < ACTIONS.index(current)
+                if "policy" in settings.locked or f"policy.{state}" in settings.locked:
+                    notes.append(f"{source}: policy.{state} is locked by the site")
+                elif settings.mode == "enforce" and weaker:
+                    notes.append(f"{source}: policy.{state} can't be weakened, the site's mode is enforce")
+                else:
+                    policy[state] = action
+            allowed[key] = policy
+        elif key == "locked":
+            raise SettingsError(f"{source}: only the site can set locked")
+        elif key in settings.locked:
+            notes.append(f"{source}: {key} is locked by the site")
+        elif settings.mode == "enforce":
+            notes.append(f"{source}: {key} can't be changed, the site's mode is enforce")
+        else:
+            allowed[key] = value
+    return allowed, tuple(notes)
+
+
+def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settings:
+    changes: dict[str, Any] = {}
+    for key, value in values.items():
+        where = f"{source}: {key}"
+        if key == "policy":
+            changes[key] = _policy(settings.policy, value, where)
+        elif key == "store":
+            changes[key] = Path(_text(value, where))
+        elif key == "mode":
+            changes[key] = _one_of(value, MODES, where)
+        elif key == "host_root":
+            changes[key] = _text(value, where)
+        elif key in ("min_coverage", "collect_timeout", "deadline"):
+            changes[key] = _number(value, where, 1.0 if key == "min_coverage" else 3600.0)
+        elif key in ("plain_http", "locked"):
+            changes[key] = _texts(value, where)
+        else:
+            known = [each.name for each in fields(Settings) if each.name not in ("disabled", "notes")]
+            raise SettingsError(f"{source}: unknown key {key!r} (known: {', '.join(sorted(known))})")
+    return replace(settings, **changes)
+
+
+def _policy(policy: Policy, value: Any, where: str) -> Policy:
+    if not isinstance(value, Mapping):
+        raise SettingsError(f"{where} must be a table")
+    known = {each.name for each in fields(Policy)}
+    for state, action in value.items():
+        if state not in known:
+            raise SettingsError(f"{where}: unknown state {state!r} (known: {', '.join(sorted(known))})")
+        policy = replace(policy, **{state: _one_of(action, ACTIONS, f"{where}.{state}")})
+    return policy
+
+
+def _one_of(value: Any, allowed: tuple[str, ...], where: str) -> str:
+    if value not in allowed:
+        raise SettingsError(f"{where} must be one of {', '.join(allowed)}, not {value!r}")
+    return str(value)
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str) or not value:
+        raise SettingsError(f"{where} must be a text, not {value!r}")
+    return value
+
+
+def _texts(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise SettingsError(f"{where} must be a list of texts")
+    return tuple(value)
+
+
+def _number(value: Any, where: str, most: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= most:
+        raise SettingsError(f"{where} must be a number from 0 to {most:g}, not {value!r}")
+    return float(value)

@@ -1,0 +1,30 @@
+"""The job script that sbatch would submit."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+# Directives stand at the beginning of a script; Slurm itself takes scripts of up to 4 MB.
+_READ = 1024 * 1024
+
+
+def read_script(words: Sequence[str]) -> str:
+    """Its beginning; "" where there is none, or none that can be read (then sbatch will say so).
+
+    A name without a slash is looked for in the working directory first, then in the PATH, as sbatch does.
+    """
+    if not words:
+        return ""
+    name = words[0]
+    places = [name]
+    if "/" not in name:
+        places += [os.path.join(folder, name) for folder in os.environ.get("PATH", "").split(":") if folder]
+    for place in places:
+        if os.path.isfile(place):
+            try:
+                with open(place, "rb") as opened:
+                    return opened.read(_READ).decode("utf-8", "surrogateescape")
+            except OSError:
+                return ""
+    return ""

@@ -1,0 +1,381 @@
+"""From a submission to its plan: the one way that every door takes, and the only place for policy.
+
+    command line ─ request ──────────────────────────────┐
+    image ─ artifact ─ spec ─┐                            ├─ plan
+    records ─────────────────┴─ selection ─ eligibility ──┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from hpccompat.errors import (
+    DocumentError,
+    InvalidReference,
+    RegistryError,
+    SlurmError,
+    SpecError,
+    StoreError,
+    Unavailable,
+    UsageError,
+)
+from hpccompat.nodes.hostlist import expand, fold
+from hpccompat.nodes.store import Store
+from hpccompat.plan.eligible import Eligibility, eligibility
+from hpccompat.plan.selection import Reason, Selection, Verdict, select
+from hpccompat.reference import ImageReference, parse_reference
+from hpccompat.settings import ACTIONS, Settings
+from hpccompat.slurm.inventory import Inventory, read_inventory
+from hpccompat.slurm.options import CommandLine, Unknown
+from hpccompat.slurm.plan import Rewrite, exclude
+from hpccompat.slurm.probe import merged_request, read_command_line
+from hpccompat.slurm.request import JobRequest, compat_lines
+from hpccompat.slurm.script import read_script
+from hpccompat.spec.decode import load_spec
+from hpccompat.spec.lint import mistakes
+from hpccompat.spec.model import CompatibilitySpec
+
+# Seconds that a Slurm command may take: its controller can be slow, and is worth the wait.
+SLURM_PATIENCE = 20.0
+COMPAT_LEVELS = ("off", "warn", "require")
+
+
+@dataclass(frozen=True)
+class Message:
+    """`level`: info, warning or error. `code`: a state of the policy, or another word for programs."""
+
+    level: str
+    code: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the job says it needs: the name of an image, or of a spec file, and where it says so."""
+
+    kind: str
+    name: str
+    origin: str
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """`image` is the digest of the image, "" for a spec from a file."""
+
+    spec: CompatibilitySpec
+    image: str
+    found_at: str
+
+
+@dataclass(frozen=True)
+class Component:
+    """How one component of the job was decided."""
+
+    demand: Demand
+    digest: str = ""
+    carrier: str = "none"
+    reason: str = ""
+    request: JobRequest = field(default_factory=JobRequest)
+    exclude: str = ""
+    verdicts: Mapping[Verdict, frozenset[str]] = field(default_factory=dict)
+    eligible: frozenset[str] = frozenset()
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`outcome`: unchanged, rewritten, refused, off or observed. `arguments`: those to submit with.
+
+    `stdin`: the job script, where it came by standard input. `slurm_said`: what Slurm answered when it did
+    not take the request at all.
+    """
+
+    outcome: str
+    line: CommandLine
+    rewrite: Rewrite = field(default_factory=lambda: Rewrite(""))
+    components: tuple[Component, ...] = ()
+    messages: tuple[Message, ...] = ()
+    stdin: str | None = None
+    slurm_said: str = ""
+
+
+class _Unclear(Exception):
+    """A state of the policy was met; the text says what was found."""
+
+    def __init__(self, state: str, text: str, component: Component | None = None) -> None:
+        super().__init__(text)
+        self.state, self.text, self.component = state, text, component
+
+
+def plan_submission(
+    arguments: Sequence[str], settings: Settings, environment: Mapping[str, str], stdin: str | None
+) -> Plan | Unknown:
+    """Plans `sbatch ARGUMENTS`.
+
+    `stdin`: what stands there if the script came that way. Unknown is an option that sbatch doesn't know:
+    then there is nothing to plan. Raises UsageError for our own options.
+    """
+    line = read_command_line(arguments, SLURM_PATIENCE)
+    if isinstance(line, Unknown):
+        return line
+    compat, notes = _compat_level(line, settings)
+    from_stdin = not line.script and not line.wrap and not line.information
+    plan = Plan("unchanged", line, stdin=stdin if from_stdin else None)
+    if settings.disabled or compat == "off" or line.information:
+        return replace(plan, outcome="off")
+    plan = replace(plan, messages=tuple(Message("warning", "settings", text) for text in (*settings.notes, *notes)))
+    try:
+        planned = _plan(plan, settings, compat, environment)
+    except _Unclear as unclear:
+        planned = _by_policy(plan, unclear, settings, compat)
+    return _observed(plan, planned) if settings.mode == "observe" else planned
+
+
+def _plan(plan: Plan, settings: Settings, compat: str, environment: Mapping[str, str]) -> Plan:
+    line = plan.line
+    script = plan.stdin if plan.stdin is not None else read_script(line.script)
+    demand = find_demand(line, script, environment)
+    if demand is None:
+        raise _Unclear("no_image", "the job names no image (--compat-image, a #COMPAT line, HPCCOMPAT_IMAGE)")
+    resolved = _resolve_for_job(demand, settings)
+    request, said = _request(line, plan.stdin)
+    plan = replace(plan, slurm_said=said)
+    if request is None:
+        # Slurm rejects the job for what it is: its own message and exit status are the answer.
+        return plan
+    if request.clusters:
+        warning = Message("warning", "clusters", "jobs for other clusters (-M) are left as they are")
+        return replace(plan, messages=(*plan.messages, warning))
+    try:
+        inventory = read_inventory(SLURM_PATIENCE)
+        own, required = expand(request.exclude), expand(request.nodelist)
+        store = Store(settings.store)
+        store.names()
+    except (SlurmError, StoreError, UsageError) as error:
+        raise _Unclear("unavailable", str(error)) from error
+    selection = select(resolved.spec, store.table(sorted(inventory.nodes)), demand.tags)
+    partition = inventory.of_partitions(request.partitions)
+    chosen = eligibility(
+        selection,
+        partition,
+        own,
+        required,
+        [node for node in partition if inventory.expected_to_report(node)],
+        settings.min_coverage,
+        strict=compat == "require",
+    )
+    return _rewritten(plan, settings, compat, inventory, _Chosen(demand, resolved, request, selection, chosen, own))
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    demand: Demand
+    resolved: Resolved
+    request: JobRequest
+    selection: Selection
+    eligibility: Eligibility
+    own: tuple[str, ...]
+
+
+def _rewritten(plan: Plan, settings: Settings, compat: str, inventory: Inventory, found: _Chosen) -> Plan:
+    chosen, selection = found.eligibility, found.selection
+    rewrite = exclude(inventory.nodes, chosen.eligible, found.own)
+    component = Component(
+        found.demand,
+        found.resolved.image,
+        "exclude",
+        "the one carrier that this version has",
+        found.request,
+        rewrite.exclude,
+        {verdict: selection.nodes(verdict) for verdict in Verdict},
+        chosen.eligible,
+        _reasons_among(selection.reasons, chosen.candidates),
+    )
+    name = found.demand.name
+    messages = list(plan.messages)
+    if chosen.state == "no_node":
+        raise _Unclear("no_node", _no_node_text(found), component)
+    if chosen.state == "no_records":
+        text = (
+            f"no node is known to be compatible with {name}, and of some nothing is known: {len(selection.recorded)} "
+            f"of {len(inventory.nodes)} nodes have reported"
+        )
+        message, denied = _settle(_Unclear("no_records", text), settings, compat)
+        messages += message
+        if denied:
+            return replace(plan, outcome="refused", components=(component,), messages=tuple(messages))
+    usable = chosen.eligible & chosen.candidates
+    if 0 < len(usable) < found.request.min_nodes:
+        text = f"the job asks for {found.request.min_nodes} nodes, and only {len(usable)} are eligible"
+        messages.append(Message("warning", "few_nodes", text))
+    if rewrite.exclude == fold(found.own):
+        return replace(plan, components=(replace(component, carrier="none"),), messages=tuple(messages))
+    text = f"{name}: {len(usable)} of {len(chosen.candidates)} nodes are eligible: {fold(usable)}"
+    messages.append(Message("info", "rewritten", text))
+    return replace(
+        plan, outcome="rewritten", rewrite=rewrite, components=(component,), messages=tuple(messages)
+    )
+
+
+def _no_node_text(found: _Chosen) -> str:
+    candidates = found.eligibility.candidates
+    if not candidates:
+        return (
+            f"no node is left for the job: partition {','.join(found.request.partitions) or '(default)'} "
+            f"without {fold(found.own) or 'exclusions'} is empty"
+        )
+    if found.request.nodelist:
+        bad = candidates - found.eligibility.eligible
+        return f"--nodelist names {fold(bad)}, and {found.demand.name} can't run there"
+    return f"none of the {len(candidates)} nodes that the job could use can run {found.demand.name}"
+
+
+def find_demand(line: CommandLine, script: str, environment: Mapping[str, str]) -> Demand | None:
+    """The job's image or spec; the first of our options, #COMPAT lines and the environment that names one.
+
+    Raises UsageError where one of these names several."""
+    lines = compat_lines(script)
+    tags = tuple(
+        tag.strip()
+        for text in line.ours.get("--compat-tag") or lines.get("tag", ())
+        for tag in text.split(",")
+        if tag.strip()
+    )
+    options = {name: line.ours.get(f"--compat-{name}", ()) for name in ("image", "spec")}
+    variable = environment.get("HPCCOMPAT_IMAGE", "")
+    places = (
+        ("--compat-{}", options),
+        ("#COMPAT {}=", lines),
+        ("HPCCOMPAT_IMAGE", {"image": (variable,) if variable else ()}),
+    )
+    for origin, values in places:
+        named = [(kind, name) for kind in ("image", "spec") for name in values.get(kind, ())]
+        if len(set(named)) > 1:
+            listed = ", ".join(f"{kind} {name}" for kind, name in named)
+            raise UsageError(f"the job names more than one image or spec ({listed}); this version takes one")
+        if named:
+            kind, name = named[0]
+            return Demand(kind, name, origin.format(kind), tags)
+    return None
+
+
+def resolve(demand: Demand, settings: Settings) -> Resolved | None:
+    """The spec that the demand leads to; None for an image without one.
+
+    Raises InvalidReference, RegistryError, SpecError."""
+    if demand.kind == "spec":
+        return Resolved(load_spec(_spec_file(demand.name)), "", demand.name)
+    reference = parse_reference(demand.name)
+    if not isinstance(reference, ImageReference):
+        raise RegistryError(f"{demand.name}: specs of images other than docker:// are not looked up by this version")
+    from hpccompat.artifact.registry import Access, find_spec
+
+    lookup = find_spec(reference, Access(settings.deadline, settings.plain_http))
+    if lookup.artifact is None:
+        return None
+    try:
+        return Resolved(load_spec(lookup.artifact.data), lookup.image, lookup.artifact.found_at)
+    except SpecError as error:
+        raise SpecError(
+            error.kind, f"{error.text} (in {lookup.artifact.found_at})", error.path, error.line, error.column
+        ) from error
+
+
+def _spec_file(name: str) -> bytes:
+    try:
+        with Path(name).open("rb") as opened:
+            return opened.read(1024 * 1024 + 1)
+    except (OSError, ValueError) as error:
+        raise SpecError("yaml-syntax", f"spec file {name}: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _resolve_for_job(demand: Demand, settings: Settings) -> Resolved:
+    try:
+        resolved = resolve(demand, settings)
+    except (InvalidReference, DocumentError) as error:
+        raise _Unclear("invalid", f"{demand.origin} {demand.name}: {error}") from error
+    except Unavailable as error:
+        raise _Unclear("unavailable", str(error)) from error
+    if resolved is None:
+        raise _Unclear("no_spec", f"image {demand.name} has no compatibility spec in its registry")
+    wrong = [*mistakes(resolved.spec), *_without_sets(resolved.spec, demand.tags)]
+    if wrong:
+        raise _Unclear("invalid", f"the spec of {demand.name} ({resolved.found_at}) can't be meant: {'; '.join(wrong)}")
+    return resolved
+
+
+def _without_sets(spec: CompatibilitySpec, tags: Collection[str]) -> list[str]:
+    if not spec.compatibilities:
+        return ["compatibilities: is empty"]
+    if tags and not any(each.tag in tags for each in spec.compatibilities):
+        return [f"no set has the tag {' or '.join(tags)} (there are {', '.join(sorted(spec.tags())) or 'none'})"]
+    return []
+
+
+def _request(line: CommandLine, stdin: str | None) -> tuple[JobRequest | None, str]:
+    try:
+        components, said = merged_request(line, SLURM_PATIENCE, stdin)
+    except SlurmError as error:
+        raise _Unclear("unavailable", str(error)) from error
+    if len(components) > 1 or line.components > 1:
+        raise _Unclear("unavailable", "jobs of several components (heterogeneous) are not planned by this version")
+    return (components[0] if components else None), said
+
+
+def _compat_level(line: CommandLine, settings: Settings) -> tuple[str, list[str]]:
+    """--compat of this job, as far as the mode lets it count; "" without."""
+    level = line.our("--compat") or ""
+    if level and level not in COMPAT_LEVELS:
+        raise UsageError(f"--compat takes one of {', '.join(COMPAT_LEVELS)}, not {level!r}")
+    if settings.mode == "enforce" and level in ("off", "warn"):
+        return "", [f"--compat={level} has no effect: the site's mode is enforce"]
+    return level, []
+
+
+def _settle(unclear: _Unclear, settings: Settings, compat: str) -> tuple[list[Message], bool]:
+    """What the policy says of a state: the message, if any, and whether the job is refused."""
+    action = getattr(settings.policy, unclear.state)
+    if unclear.state == "no_spec":
+        # The user has named the image to us, and will want to know.
+        action = max(action, "warn", key=ACTIONS.index)
+    if compat == "require":
+        action = "deny"
+    elif compat == "warn" and action == "deny":
+        action = "warn"
+    if action == "allow":
+        return [], False
+    if action == "warn":
+        return [Message("warning", unclear.state, unclear.text)], False
+    hint = ""
+    if settings.mode != "enforce":
+        hint = " (to submit without --compat=require: leave it out)" if compat == "require" else (
+            " (to submit this one job all the same: --compat=warn)"
+        )
+    return [Message("error", unclear.state, unclear.text + hint)], True
+
+
+def _by_policy(plan: Plan, unclear: _Unclear, settings: Settings, compat: str) -> Plan:
+    messages, denied = _settle(unclear, settings, compat)
+    component = replace(unclear.component, carrier="none", exclude="") if unclear.component else None
+    return replace(
+        plan,
+        outcome="refused" if denied else "unchanged",
+        components=(component,) if component else (),
+        messages=plan.messages + tuple(messages),
+    )
+
+
+def _observed(before: Plan, planned: Plan) -> Plan:
+    """The mode `observe`: nothing is changed, and what would have been is said."""
+    messages = tuple(replace(each, level="info") for each in planned.messages)
+    would = Message("info", "observed", f"observing only; the job would have been {planned.outcome}")
+    return replace(planned, outcome="observed", rewrite=before.rewrite, messages=(*messages, would))
+
+
+def _reasons_among(reasons: Sequence[Reason], nodes: Collection[str]) -> tuple[Reason, ...]:
+    """The reasons, for these nodes alone, most nodes first."""
+    kept = [replace(each, nodes=tuple(node for node in each.nodes if node in nodes)) for each in reasons]
+    return tuple(sorted((each for each in kept if each.nodes), key=lambda each: -len(each.nodes)))
