@@ -1,19 +1,19 @@
 """Every error that hpccompat raises, with the exit code of a command that ends with it.
 
-    HpccompatError
-    ├── UsageError            2   the command line is wrong
-    ├── SettingsError         2   a settings file, or a variable of the environment
-    ├── InvalidReference      2   not the name of an image
-    ├── DocumentError         2   YAML or JSON that can't be read: kind, line, column
-    │   ├── SpecError         2   a compatibility spec: kind
-    │   ├── FeaturesError     2   a feature file: kind
-    │   └── RecordError       2   a node record, or a node's name
-    ├── EvaluationError       1   the rule engine stopped: kind (nothing is compatible then)
-    ├── Unavailable           3   something needed can't be reached or isn't there
-    │   ├── RegistryError     3   registry, image or artifact
-    │   ├── SlurmError        3   a Slurm command
-    │   └── StoreError        3   the store of node records
-    └── Refused               4   the policy forbids it
+HpccompatError
+├── UsageError            2   the command line is wrong
+├── SettingsError         2   a settings file, or a variable of the environment
+├── InvalidReference      2   not the name of an image
+├── DocumentError         2   YAML or JSON that can't be read: kind, line, column
+│   ├── SpecError         2   a compatibility spec: kind
+│   ├── FeaturesError     2   a feature file: kind
+│   └── RecordError       2   a node record, or a node's name
+├── EvaluationError       1   the rule engine stopped: kind (nothing is compatible then)
+├── Unavailable           3   something needed can't be reached or isn't there
+│   ├── RegistryError     3   registry, image or artifact
+│   ├── SlurmError        3   a Slurm command
+│   └── StoreError        3   the store of node records
+└── Refused               4   the policy forbids it
 """
 
 from __future__ import annotations

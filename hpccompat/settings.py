@@ -67,7 +67,10 @@ def load_settings(
         return settings
     home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", "/nonexistent"), ".config")
     user_file = Path(home) / "hpccompat" / "config.toml"
-    for values, source in ((_read(user_file), str(user_file)), (_from_environment(environment), "environment")):
+    for values, source in (
+        (_read(user_file), str(user_file)),
+        (_from_environment(environment), "environment"),
+    ):
         allowed, notes = _allowed(settings, values, source)
         settings = _apply(settings, allowed, source)
         settings = replace(settings, notes=settings.notes + notes)
@@ -88,7 +91,8 @@ def _read(file: Path, required: bool = False) -> dict[str, Any]:
     else:
         import tomli as tomllib
     try:
-        return tomllib.loads(text.decode())
+        values: dict[str, Any] = tomllib.loads(text.decode())
+        return values
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: {error}") from error
 
@@ -114,9 +118,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-def _allowed(
-    settings: Settings, values: dict[str, Any], source: str
-) -> tuple[dict[str, Any], tuple[str, ...]]:
+def _allowed(settings: Settings, values: dict[str, Any], source: str) -> tuple[dict[str, Any], tuple[str, ...]]:
     """What of a user's values counts, and a note for each that does not."""
     allowed: dict[str, Any] = {}
     notes = []

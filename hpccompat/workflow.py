@@ -1,8 +1,8 @@
 """From a submission to its plan: the one way that every door takes, and the only place for policy.
 
-    command line ─ request ──────────────────────────────┐
-    image ─ artifact ─ spec ─┐                            ├─ plan
-    records ─────────────────┴─ selection ─ eligibility ──┘
+command line ─ request ──────────────────────────────┐
+image ─ artifact ─ spec ─┐                            ├─ plan
+records ─────────────────┴─ selection ─ eligibility ──┘
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from hpccompat.errors import (
     DocumentError,
     InvalidReference,
+    RecordError,
     RegistryError,
     SlurmError,
     SpecError,
@@ -21,24 +22,25 @@ from hpccompat.errors import (
     Unavailable,
     UsageError,
 )
+from hpccompat.features.model import Features
 from hpccompat.nodes.hostlist import expand, fold
+from hpccompat.nodes.record import load_record
 from hpccompat.nodes.store import Store
 from hpccompat.plan.eligible import Eligibility, eligibility
-from hpccompat.plan.selection import Reason, Selection, Verdict, select
+from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict, judge, select
 from hpccompat.reference import ImageReference, parse_reference
 from hpccompat.settings import ACTIONS, Settings
+from hpccompat.slurm.command import Answer
 from hpccompat.slurm.inventory import Inventory, read_inventory
-from hpccompat.slurm.options import CommandLine, Unknown
+from hpccompat.slurm.options import CommandLine
 from hpccompat.slurm.plan import Rewrite, exclude
-from hpccompat.slurm.probe import merged_request, read_command_line
+from hpccompat.slurm.probe import merged_request
 from hpccompat.slurm.request import JobRequest, compat_lines
 from hpccompat.slurm.script import read_script
 from hpccompat.spec.decode import load_spec
 from hpccompat.spec.lint import mistakes
 from hpccompat.spec.model import CompatibilitySpec
 
-# Seconds that a Slurm command may take: its controller can be slow, and is worth the wait.
-SLURM_PATIENCE = 20.0
 COMPAT_LEVELS = ("off", "warn", "require")
 
 
@@ -89,8 +91,8 @@ class Component:
 class Plan:
     """`outcome`: unchanged, rewritten, refused, off or observed. `arguments`: those to submit with.
 
-    `stdin`: the job script, where it came by standard input. `slurm_said`: what Slurm answered when it did
-    not take the request at all.
+    `stdin`: the job script, where it came by standard input. `rejection`: Slurm's answer where it did not
+    even take the request; its message and exit status are then the job's.
     """
 
     outcome: str
@@ -99,7 +101,7 @@ class Plan:
     components: tuple[Component, ...] = ()
     messages: tuple[Message, ...] = ()
     stdin: str | None = None
-    slurm_said: str = ""
+    rejection: Answer | None = None
 
 
 class _Unclear(Exception):
@@ -110,20 +112,13 @@ class _Unclear(Exception):
         self.state, self.text, self.component = state, text, component
 
 
-def plan_submission(
-    arguments: Sequence[str], settings: Settings, environment: Mapping[str, str], stdin: str | None
-) -> Plan | Unknown:
-    """Plans `sbatch ARGUMENTS`.
+def plan_submission(line: CommandLine, settings: Settings, environment: Mapping[str, str], stdin: str | None) -> Plan:
+    """Plans one submission by sbatch.
 
-    `stdin`: what stands there if the script came that way. Unknown is an option that sbatch doesn't know:
-    then there is nothing to plan. Raises UsageError for our own options.
+    `stdin`: the job script, where it comes that way. Raises UsageError for our own options.
     """
-    line = read_command_line(arguments, SLURM_PATIENCE)
-    if isinstance(line, Unknown):
-        return line
     compat, notes = _compat_level(line, settings)
-    from_stdin = not line.script and not line.wrap and not line.information
-    plan = Plan("unchanged", line, stdin=stdin if from_stdin else None)
+    plan = Plan("unchanged", line, stdin=stdin)
     if settings.disabled or compat == "off" or line.information:
         return replace(plan, outcome="off")
     plan = replace(plan, messages=tuple(Message("warning", "settings", text) for text in (*settings.notes, *notes)))
@@ -141,16 +136,15 @@ def _plan(plan: Plan, settings: Settings, compat: str, environment: Mapping[str,
     if demand is None:
         raise _Unclear("no_image", "the job names no image (--compat-image, a #COMPAT line, HPCCOMPAT_IMAGE)")
     resolved = _resolve_for_job(demand, settings)
-    request, said = _request(line, plan.stdin)
-    plan = replace(plan, slurm_said=said)
+    request, answer = _request(line, plan.stdin)
     if request is None:
-        # Slurm rejects the job for what it is: its own message and exit status are the answer.
-        return plan
+        _, denied = _settle(_Unclear("unavailable", ""), settings, compat)
+        return replace(plan, outcome="refused" if denied else "unchanged", rejection=answer)
     if request.clusters:
         warning = Message("warning", "clusters", "jobs for other clusters (-M) are left as they are")
         return replace(plan, messages=(*plan.messages, warning))
     try:
-        inventory = read_inventory(SLURM_PATIENCE)
+        inventory = read_inventory()
         own, required = expand(request.exclude), expand(request.nodelist)
         store = Store(settings.store)
         store.names()
@@ -215,9 +209,7 @@ def _rewritten(plan: Plan, settings: Settings, compat: str, inventory: Inventory
         return replace(plan, components=(replace(component, carrier="none"),), messages=tuple(messages))
     text = f"{name}: {len(usable)} of {len(chosen.candidates)} nodes are eligible: {fold(usable)}"
     messages.append(Message("info", "rewritten", text))
-    return replace(
-        plan, outcome="rewritten", rewrite=rewrite, components=(component,), messages=tuple(messages)
-    )
+    return replace(plan, outcome="rewritten", rewrite=rewrite, components=(component,), messages=tuple(messages))
 
 
 def _no_node_text(found: _Chosen) -> str:
@@ -284,6 +276,31 @@ def resolve(demand: Demand, settings: Settings) -> Resolved | None:
         ) from error
 
 
+def select_recorded(resolved: Resolved, hostlist: str | None, tags: Collection[str], settings: Settings) -> Selection:
+    """The verdicts of recorded nodes: those of the hostlist, or all. Raises StoreError, UsageError."""
+    store = Store(settings.store)
+    recorded = store.names()
+    return select(resolved.spec, store.table(recorded if hostlist is None else expand(hostlist)), tags)
+
+
+def judge_file(resolved: Resolved, file: Path, tags: Collection[str]) -> NodeVerdict:
+    """The verdict on a node record, or NFD features, in a file. Raises RecordError."""
+    try:
+        record = load_record(file.read_bytes())
+    except OSError as error:
+        raise RecordError("yaml-syntax", f"{file}: {error.strerror}") from error
+    except RecordError as error:
+        raise RecordError(error.kind, f"{file}: {error.text}", error.path) from error
+    return judge_features(resolved, record.features, record.errors, tags)
+
+
+def judge_features(
+    resolved: Resolved, features: Features, errors: Mapping[str, str], tags: Collection[str]
+) -> NodeVerdict:
+    """`errors`: the sources that failed on this host."""
+    return judge(resolved.spec, features, errors, tags)
+
+
 def _spec_file(name: str) -> bytes:
     try:
         with Path(name).open("rb") as opened:
@@ -315,14 +332,14 @@ def _without_sets(spec: CompatibilitySpec, tags: Collection[str]) -> list[str]:
     return []
 
 
-def _request(line: CommandLine, stdin: str | None) -> tuple[JobRequest | None, str]:
+def _request(line: CommandLine, stdin: str | None) -> tuple[JobRequest | None, Answer]:
     try:
-        components, said = merged_request(line, SLURM_PATIENCE, stdin)
+        components, answer = merged_request(line, stdin)
     except SlurmError as error:
         raise _Unclear("unavailable", str(error)) from error
     if len(components) > 1 or line.components > 1:
         raise _Unclear("unavailable", "jobs of several components (heterogeneous) are not planned by this version")
-    return (components[0] if components else None), said
+    return (components[0] if components else None), answer
 
 
 def _compat_level(line: CommandLine, settings: Settings) -> tuple[str, list[str]]:
@@ -351,8 +368,10 @@ def _settle(unclear: _Unclear, settings: Settings, compat: str) -> tuple[list[Me
         return [Message("warning", unclear.state, unclear.text)], False
     hint = ""
     if settings.mode != "enforce":
-        hint = " (to submit without --compat=require: leave it out)" if compat == "require" else (
-            " (to submit this one job all the same: --compat=warn)"
+        hint = (
+            " (to submit without --compat=require: leave it out)"
+            if compat == "require"
+            else (" (to submit this one job all the same: --compat=warn)")
         )
     return [Message("error", unclear.state, unclear.text + hint)], True
 

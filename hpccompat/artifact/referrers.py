@@ -12,9 +12,7 @@ from hpccompat.artifact.manifest import Descriptor
 ARTIFACT_TYPE = "application/vnd.nfd.image-compatibility.v1alpha1"
 CREATED = "org.opencontainers.image.created"
 
-_TIMESTAMP = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII
-)
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d+))?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def fallback_tag(digest: str) -> str:

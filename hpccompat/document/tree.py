@@ -10,7 +10,7 @@ from typing import TypeAlias
 class Scalar:
     """`value` has the type that YAML 1.1 gives the text: None, bool, int, float or str."""
 
-    value: None | bool | int | float | str
+    value: bool | int | float | str | None
     line: int
     column: int
 

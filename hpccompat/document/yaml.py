@@ -41,7 +41,7 @@ class _Open:
     weight: int = 1
 
 
-def parse(text: str | bytes, limits: Limits = Limits()) -> Node:  # noqa: B008  (frozen)
+def parse(text: str | bytes, limits: Limits = Limits()) -> Node:
     """Raises DocumentError of kind `yaml-syntax` or `limit`, with line and column."""
     size = len(text) if isinstance(text, bytes) else len(text.encode("utf-8", "surrogatepass"))
     if size > limits.size:
@@ -71,7 +71,8 @@ class _Builder:
     def build(self, text: str) -> Node:
         stack: list[_Open] = []
         for event in yaml.parse(text, Loader=_Loader):
-            line, column = event.start_mark.line + 1, event.start_mark.column + 1
+            mark = event.start_mark
+            line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
             if isinstance(event, yaml.DocumentStartEvent) and event.version not in (None, (1, 1)):
                 raise DocumentError("yaml-syntax", "only YAML 1.1 documents are read", "", line, column)
             if isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
@@ -85,7 +86,7 @@ class _Builder:
                 node: Node = self._scalar(event, line, column)
                 weight, anchor = 1, event.anchor
             elif isinstance(event, yaml.AliasEvent):
-                node, weight = self._alias(event.anchor, line, column)
+                node, weight = self._alias(event.anchor or "", line, column)
                 anchor = None
             elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
                 opened = stack.pop()

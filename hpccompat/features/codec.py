@@ -78,8 +78,7 @@ def _instances(value: object, path: str) -> tuple[dict[str, str], ...]:
     if not isinstance(value, (list, tuple)):
         raise FeaturesError("spec-type", f"must be a list, not {_noun(value)}", path)
     return tuple(
-        _attributes(_field(_struct(each, f"{path}[{position}]"), "attributes"), f"{path}[{position}].attributes")
-        or {}
+        _attributes(_field(_struct(each, f"{path}[{position}]"), "attributes"), f"{path}[{position}].attributes") or {}
         for position, each in enumerate(value)
     )
 
@@ -112,7 +111,12 @@ def _string(value: object, path: str) -> str:
 
 
 def _noun(value: object) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", str: "a string", list: "a list", dict: "a mapping"}
+    names = {
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        str: "a string",
+        list: "a list",
+        dict: "a mapping",
+    }
     return names.get(type(value), type(value).__name__)
-
-

@@ -76,9 +76,7 @@ def judge_group(spec: CompatibilitySpec, group: Group, tags: Collection[str]) ->
     return judge(spec, group.features, group.errors, tags)
 
 
-def judge(
-    spec: CompatibilitySpec, features: Features, errors: Mapping[str, str], tags: Collection[str]
-) -> NodeVerdict:
+def judge(spec: CompatibilitySpec, features: Features, errors: Mapping[str, str], tags: Collection[str]) -> NodeVerdict:
     """The verdict on one node. With failed sources it is only known if it would be the same without the
     rules that they could have decided."""
     judged = _judge(spec, features, tags)

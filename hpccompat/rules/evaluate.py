@@ -128,4 +128,7 @@ def _names(
 ) -> bool:
     """Whether the name of any element, or of any instance's attribute, satisfies a matchName."""
     names = sorted({*(flags or ()), *(attributes or ()), *(name for each in instances for name in each)})
-    return any([accepts(expression, True, name) for name in names])
+    matched = False
+    for name in names:  # all of them, also after a match: an error in any ends everything
+        matched |= accepts(expression, True, name)
+    return matched

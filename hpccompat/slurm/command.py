@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from hpccompat.errors import SlurmError
 
+# Seconds that a command may take: a busy controller can be slow, and is worth the wait.
+PATIENCE = 20.0
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from hpccompat.errors import SlurmError, UsageError
 from hpccompat.nodes.hostlist import expand
-from hpccompat.slurm.command import ask
+from hpccompat.slurm.command import PATIENCE, ask
 
 _FIELD = re.compile(r"(?:^|\s)(NodeName|State|PartitionName|Nodes|Default)=(\S*)")
 
@@ -40,11 +40,11 @@ class Inventory:
         return not re.match(r"DOWN|FUTURE", self.states.get(node, ""))
 
 
-def read_inventory(seconds: float) -> Inventory:
+def read_inventory() -> Inventory:
     """Asks scontrol. Raises SlurmError, also for an empty answer: that is never "no nodes"."""
     texts = []
     for what in ("node", "partition"):
-        answer = ask(("scontrol", "show", what, "-o"), seconds)
+        answer = ask(("scontrol", "show", what, "-o"), PATIENCE)
         if answer.status != 0:
             raise SlurmError(f"scontrol show {what}: {(answer.stderr or answer.stdout).strip()}")
         texts.append(answer.stdout)

@@ -26,28 +26,25 @@ _SHORT = {
     **dict.fromkeys("ABCDFGJLMNSabcdeimnopqtwx", Value.REQUIRED),
     "k": Value.OPTIONAL,
 }
+_LONG_NONE = """
+    consolidate-segments contiguous external help hold ignore-pbs no-requeue overcommit oversubscribe parsable
+    quiet reboot share spread-job spread-segments stepmgr test-only usage use-min-nodes verbose version wait
+"""
+_LONG_OPTIONAL = "exclusive get-user-env nice no-kill oom-kill-step propagate requeue resv-ports"
+_LONG_REQUIRED = """
+    account acctg-freq array batch bb bbf begin chdir cluster-constraint clusters comment constraint container
+    container-id core-spec cores-per-socket cpu-freq cpus-per-gpu cpus-per-task deadline delay-boot dependency
+    distribution error exclude export export-file extra extra-node-info gid gpu-bind gpu-freq gpus gpus-per-node
+    gpus-per-socket gpus-per-task gres gres-flags hint input job-name kill-on-invalid-dep licenses mail-type
+    mail-user mcs-label mem mem-bind mem-per-cpu mem-per-gpu mincpus network nodefile nodelist nodes ntasks
+    ntasks-per-core ntasks-per-gpu ntasks-per-node ntasks-per-socket open-mode output partition power prefer
+    priority profile qos reservation segment signal sockets-per-node switches thread-spec threads-per-core time
+    time-min tmp tres-bind tres-per-task uid wait-all-nodes wckey wrap
+"""
 _LONG = {
-    **dict.fromkeys(
-        """consolidate-segments contiguous external help hold ignore-pbs no-requeue overcommit oversubscribe
-        parsable quiet reboot share spread-job spread-segments stepmgr test-only usage use-min-nodes verbose
-        version wait""".split(),
-        Value.NONE,
-    ),
-    **dict.fromkeys(
-        "exclusive get-user-env nice no-kill oom-kill-step propagate requeue resv-ports".split(), Value.OPTIONAL
-    ),
-    **dict.fromkeys(
-        """account acctg-freq array batch bb bbf begin chdir cluster-constraint clusters comment constraint
-        container container-id core-spec cores-per-socket cpu-freq cpus-per-gpu cpus-per-task deadline
-        delay-boot dependency distribution error exclude export export-file extra extra-node-info gid
-        gpu-bind gpu-freq gpus gpus-per-node gpus-per-socket gpus-per-task gres gres-flags hint input job-name
-        kill-on-invalid-dep licenses mail-type mail-user mcs-label mem mem-bind mem-per-cpu mem-per-gpu
-        mincpus network nodefile nodelist nodes ntasks ntasks-per-core ntasks-per-gpu ntasks-per-node
-        ntasks-per-socket open-mode output partition power prefer priority profile qos reservation segment
-        signal sockets-per-node switches thread-spec threads-per-core time time-min tmp tres-bind
-        tres-per-task uid wait-all-nodes wckey wrap""".split(),
-        Value.REQUIRED,
-    ),
+    **dict.fromkeys(_LONG_NONE.split(), Value.NONE),
+    **dict.fromkeys(_LONG_OPTIONAL.split(), Value.OPTIONAL),
+    **dict.fromkeys(_LONG_REQUIRED.split(), Value.REQUIRED),
 }
 OURS = ("--compat", "--compat-image", "--compat-spec", "--compat-tag")
 _INFORMATION = {"help", "usage", "version", "?", "h", "V"}

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
+
+from hpccompat.slurm.options import CommandLine
 
 # Directives stand at the beginning of a script; Slurm itself takes scripts of up to 4 MB.
 _READ = 1024 * 1024
@@ -28,3 +31,10 @@ def read_script(words: Sequence[str]) -> str:
             except OSError:
                 return ""
     return ""
+
+
+def script_from_stdin(line: CommandLine) -> str | None:
+    """The whole standard input, where sbatch would read the job script from there; else None."""
+    if line.script or line.wrap or line.information:
+        return None
+    return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")

@@ -26,7 +26,7 @@ def of_rule(result: RuleResult) -> Iterator[str]:
         yield from _terms(result.features)
     if result.any and not any(each.matched for each in result.any):
         alternatives = ["; ".join(_terms(each)) for each in result.any]
-        yield f"no alternative matches: {' | '.join(alternatives)}" if len(alternatives) > 1 else alternatives[0]
+        yield (f"no alternative matches: {' | '.join(alternatives)}" if len(alternatives) > 1 else alternatives[0])
 
 
 def _terms(result: TermsResult) -> Iterator[str]:

@@ -6,7 +6,7 @@ import contextlib
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,7 +63,12 @@ class Daemons:
         log = self.logs / f"{name}.log"
         with log.open("ab") as output:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=dict(environment), cwd=cwd
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=dict(environment),
+                cwd=cwd,
             )
         daemon = Daemon(name, process, log)
         self.running.append(daemon)
@@ -89,11 +94,3 @@ class Daemons:
                 daemon.process.kill()
                 daemon.process.wait()
         self.running.clear()
-
-
-@contextlib.contextmanager
-def stopping(daemons: Daemons) -> Iterator[Daemons]:
-    try:
-        yield daemons
-    finally:
-        daemons.stop()

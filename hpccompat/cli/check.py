@@ -1,0 +1,75 @@
+"""`hpccompat check`: a verdict and its explanation, without Slurm."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from hpccompat.cli.main import Context
+from hpccompat.errors import Unavailable
+from hpccompat.plan.selection import NodeVerdict, Verdict
+from hpccompat.settings import Settings, load_settings
+from hpccompat.workflow import (
+    Demand,
+    Resolved,
+    judge_features,
+    judge_file,
+    resolve,
+    select_recorded,
+)
+
+
+def run(arguments: Sequence[str], context: Context) -> int:
+    from hpccompat.cli.render import print_json, report_json, selection_json, show_report, show_selection
+
+    options = _parser().parse_args(arguments)
+    settings = load_settings(context.config)
+    kind, name = ("image", options.image) if options.image else ("spec", options.spec)
+    tags = tuple(tag for text in options.tag for tag in text.split(",") if tag)
+    resolved = resolve(Demand(kind, name, f"--{kind}", tags), settings)
+    if resolved is None:
+        raise Unavailable(f"image {name} has no compatibility spec in its registry")
+    as_json = context.output == "json"
+    if options.node or options.all:
+        selection = select_recorded(resolved, options.node, tags, settings)
+        if as_json:
+            print_json(selection_json(selection))
+        else:
+            show_selection(selection)
+        compatible = len(selection.nodes(Verdict.COMPATIBLE))
+        return 0 if compatible and (options.all or compatible == len(selection.verdicts)) else 1
+    if options.features:
+        judged = judge_file(resolved, options.features, tags)
+    else:
+        judged = _this_host(resolved, tags, settings)
+    if as_json:
+        print_json(report_json(judged))
+    else:
+        show_report(judged)
+    return 0 if judged.verdict is Verdict.COMPATIBLE else 1
+
+
+def _this_host(resolved: Resolved, tags: Sequence[str], settings: Settings) -> NodeVerdict:
+    from hpccompat.sources.discover import discover
+
+    found = discover(Path(settings.host_root.replace("%n", "")))
+    return judge_features(resolved, found.features, found.errors, tags)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="hpccompat check",
+        description="Judges an image or a spec. Without --features, --node or --all: against this host.",
+        epilog="exit status: 0 compatible (--node: all of them; --all: at least one), 1 not, or not known",
+        allow_abbrev=False,
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--image", metavar="REF", help="an image in a registry, as docker pull takes it")
+    what.add_argument("--spec", metavar="FILE", help="a compatibility spec")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--features", type=Path, metavar="FILE", help="a node record, or NFD features, as JSON")
+    where.add_argument("--node", metavar="NAMES", help="recorded nodes, as a hostlist: n[1-8],gpu1")
+    where.add_argument("--all", action="store_true", help="all recorded nodes")
+    parser.add_argument("--tag", action="append", default=[], metavar="T,…", help="only sets with one of these tags")
+    return parser

@@ -1,0 +1,193 @@
+"""Texts for people and JSON for programs; nothing from outside reaches a terminal unescaped."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from hpccompat.errors import RecordError
+from hpccompat.nodes.hostlist import fold
+from hpccompat.nodes.store import Store
+from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict
+from hpccompat.spec.explain import of_rule
+from hpccompat.workflow import Component, Message, Plan
+
+
+def printable(text: str) -> str:
+    """The text with control characters (and what else can't be shown) escaped; line breaks stay."""
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
+
+
+def show_messages(messages: Iterable[Message]) -> None:
+    for message in messages:
+        prefix = "" if message.level == "info" else f"{message.level}: "
+        print(f"hpccompat: {prefix}{printable(message.text)}", file=sys.stderr)
+
+
+def show_reasons(reasons: Sequence[Reason], stream: Any, most: int = 10) -> None:
+    """A table: how many nodes, which, why; the rarest are counted where there are too many."""
+    if not reasons:
+        return
+    rows = [(len(each.nodes), fold(each.nodes), each.verdict.value, printable(each.text)) for each in reasons[:most]]
+    print(table(rows, ("nodes", "which", "verdict", "why")), file=stream)
+    if len(reasons) > most:
+        rest = sum(len(each.nodes) for each in reasons[most:])
+        print(f"and {len(reasons) - most} more reasons, for {rest} nodes", file=stream)
+
+
+def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> str:
+    from tabulate import tabulate
+
+    return tabulate(
+        rows,
+        headers,
+        tablefmt="simple",
+        disable_numparse=True,
+        maxcolwidths=[None, 30, None, 90][: len(headers)],
+    )
+
+
+def print_json(value: object) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_plan(plan: Plan, argv: Sequence[str]) -> None:
+    """The plan on stdout: what was found, what becomes of it, why nodes are left out."""
+    rows = [("outcome", plan.outcome)]
+    for component in plan.components:
+        demand = component.demand
+        rows.append((demand.kind, f"{demand.name}  ({demand.origin})"))
+        rows += [("digest", component.digest)] if component.digest else []
+        rows += [("eligible", f"{len(component.eligible)} nodes: {fold(component.eligible)}")]
+        rows += [
+            (verdict.value, f"{len(nodes)} nodes: {fold(nodes)}")
+            for verdict, nodes in component.verdicts.items()
+            if nodes and verdict is not Verdict.COMPATIBLE
+        ]
+    rows.append(("submits", "nothing" if plan.outcome == "refused" else shlex.join(argv)))
+    for name, text in rows:
+        print(f"{name:<13}{printable(text)}")
+    for component in plan.components:
+        if component.reasons:
+            print()
+            show_reasons(component.reasons, sys.stdout)
+    sys.stdout.flush()
+    show_messages(plan.messages)
+
+
+def plan_json(plan: Plan, argv: Sequence[str]) -> dict[str, object]:
+    """DESIGN §5, `plan`."""
+    return {
+        "version": 1,
+        "outcome": plan.outcome,
+        "argv": list(argv),
+        "components": [_component_json(each) for each in plan.components],
+        "messages": [{"level": each.level, "code": each.code, "text": each.text} for each in plan.messages],
+    }
+
+
+def _component_json(component: Component) -> dict[str, object]:
+    known = (Verdict.INCOMPATIBLE, Verdict.ERROR, Verdict.UNKNOWN)
+    nodes: dict[str, object] = {"eligible": fold(component.eligible)}
+    nodes |= {verdict.value: fold(component.verdicts.get(verdict, ())) for verdict in known}
+    nodes["counts"] = {"eligible": len(component.eligible)} | {
+        verdict.value: len(component.verdicts.get(verdict, ())) for verdict in known
+    }
+    return {
+        "image": component.demand.name,
+        "digest": component.digest,
+        "carrier": component.carrier,
+        "reason": component.reason,
+        "constraint": component.request.constraint,
+        "prefer": component.request.prefer,
+        "exclude": component.exclude,
+        "nodes": nodes,
+    }
+
+
+def selection_json(selection: Selection) -> dict[str, object]:
+    """DESIGN §5, `check --node` and `--all`."""
+    names = {"eligible": Verdict.COMPATIBLE} | {
+        verdict.value: verdict for verdict in Verdict if verdict is not Verdict.COMPATIBLE
+    }
+    return {
+        **{name: fold(selection.nodes(verdict)) for name, verdict in names.items()},
+        "counts": {name: len(selection.nodes(verdict)) for name, verdict in names.items()},
+        "reasons": [{"nodes": fold(each.nodes), "text": each.text} for each in selection.reasons],
+    }
+
+
+def show_report(judged: NodeVerdict) -> None:
+    """One node's verdict, with what each rule found."""
+    print(f"verdict  {judged.verdict.value}")
+    if judged.report is None or judged.verdict is Verdict.UNKNOWN:
+        for text in judged.reasons:
+            print(f"  {printable(text)}")
+    for each in judged.report.sets if judged.report else ():
+        names = [f"set {each.index}", *filter(None, (each.compatibility.tag, each.compatibility.description))]
+        print(f"\n{_mark(each.matched)} {printable(', '.join(names))} (weight {each.compatibility.weight})")
+        for rule in each.rules:
+            print(f"  {_mark(rule.matched)} {printable(rule.rule.name) or '(rule without a name)'}")
+            for line in () if rule.matched else of_rule(rule):
+                print(f"      {printable(line)}")
+
+
+def report_json(judged: NodeVerdict) -> dict[str, object]:
+    """DESIGN §5, `check` of one host; `compatible` is null where the verdict is error or unknown."""
+    compatible = {Verdict.COMPATIBLE: True, Verdict.INCOMPATIBLE: False}.get(judged.verdict)
+    report = judged.report
+    return {
+        "compatible": compatible,
+        "weight": report.weight if report and compatible is not None else None,
+        "sets": [
+            {
+                "index": each.index,
+                "tag": each.compatibility.tag,
+                "weight": each.compatibility.weight,
+                "match": each.matched,
+                "rules": [
+                    {
+                        "name": rule.rule.name,
+                        "match": rule.matched,
+                        "reasons": [] if rule.matched else [*of_rule(rule)],
+                    }
+                    for rule in each.rules
+                ],
+            }
+            for each in (report.sets if report else ())
+        ],
+        "errors": list(judged.reasons) if compatible is None else [],
+    }
+
+
+def _mark(matched: bool) -> str:
+    return "ok" if matched else "--"
+
+
+def show_records(store: Store, output: str) -> int:
+    """One line a recorded node."""
+    rows = []
+    for name in store.names():
+        try:
+            record = store.read(name)
+            sets = len(record.features.names())
+            rows.append((name, record.collected, sets, printable("; ".join(record.errors)) or "-"))
+        except RecordError as error:
+            rows.append((name, "-", 0, printable(str(error))))
+    headers = ("node", "collected", "feature sets", "failed sources, or why it can't be read")
+    if output == "json":
+        print_json([dict(zip(("node", "collected", "featureSets", "errors"), row, strict=True)) for row in rows])
+    else:
+        print(table(rows, headers))
+    return 0
+
+
+def show_selection(selection: Selection) -> None:
+    counted = [(verdict.value, selection.nodes(verdict)) for verdict in Verdict]
+    print(table([(name, len(nodes), fold(nodes)) for name, nodes in counted if nodes], ("verdict", "nodes", "which")))
+    if selection.reasons:
+        print()
+        show_reasons(selection.reasons, sys.stdout, most=len(selection.reasons))

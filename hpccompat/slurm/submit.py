@@ -1,0 +1,44 @@
+"""Handing a job to the real command: same stdin, stdout and exit status."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Sequence
+
+from hpccompat.errors import SlurmError
+from hpccompat.slurm.command import program
+from hpccompat.slurm.options import CommandLine
+from hpccompat.slurm.plan import Rewrite
+
+
+def become(command: str, arguments: Sequence[str]) -> int:
+    """Replaces this process by the Slurm command. Raises SlurmError."""
+    path = program(command)
+    try:
+        os.execv(path, [command, *arguments])
+    except OSError as error:
+        raise SlurmError(f"{command} can't be run: {error.strerror}") from error
+
+
+def submit(line: CommandLine, rewrite: Rewrite, stdin: str | None, wait: bool) -> int:
+    """Runs sbatch and returns its exit status; does not return where nothing is left to do afterwards,
+    unless `wait` says so. Raises SlurmError."""
+    if stdin is None and not rewrite.needs_file and not wait:
+        return become("sbatch", rewrite.arguments(line))
+    path = program("sbatch")
+    with tempfile.NamedTemporaryFile("w", prefix="hpccompat-exclude-", suffix=".txt") as file:
+        if rewrite.needs_file:
+            file.write(rewrite.exclude + "\n")
+            file.flush()
+        arguments = rewrite.arguments(line, file.name if rewrite.needs_file else None)
+        try:
+            done = subprocess.run(
+                [path, *arguments],
+                input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
+                check=False,
+            )
+        except OSError as error:
+            raise SlurmError(f"sbatch can't be run: {error.strerror}") from error
+    return done.returncode if done.returncode >= 0 else 128 - done.returncode
