@@ -79,11 +79,12 @@ class Transport:
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost reason: requests and urllib3 wrap it several times, with addresses of objects in it."""
-    while isinstance(getattr(error, "reason", None), BaseException) or (
-        error.args and isinstance(error.args[0], BaseException)
-    ):
-        reason = getattr(error, "reason", None)
-        error = reason if isinstance(reason, BaseException) else error.args[0]
-    text = str(error.args[-1] if error.args else error)
-    return text.rpartition(">: ")[2] or type(error).__name__
+    """The operating system's reason, which requests and urllib3 wrap several times."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        if isinstance(inner, requests.Timeout):
+            return "it does not answer"
+        inner = inner.__cause__ or inner.__context__
+    return str(error) or type(error).__name__

@@ -6,6 +6,7 @@ name matches in any case and the exact name wins.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -45,6 +46,9 @@ def integer(node: Node | None, path: str) -> int:
     if is_null(node):
         return 0
     value = node.value if isinstance(node, Scalar) else None
+    if isinstance(value, float) and not math.isfinite(value):
+        # Go fails earlier than that: there is no such number in the JSON that it makes of the YAML.
+        raise DocumentError("yaml-syntax", "must be a finite number", path, node.line, node.column)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
         raise wrong_type(node, path, "a whole number")
     if not -(2**63) <= value < 2**63:

@@ -147,6 +147,8 @@ def _close(opened: _Open) -> Node:
     for key, value in zip(opened.items[::2], opened.items[1::2], strict=True):
         if not isinstance(key, Scalar) or key.value is None:
             raise DocumentError("yaml-syntax", f"{key.noun()} can't be a key", "", key.line, key.column)
+        if isinstance(key.value, int) and key.value >= 2**63:
+            raise DocumentError("yaml-syntax", f"{key.value} is too large for a key", "", key.line, key.column)
         if key.value == "<<":
             entries |= _merged(value)
         else:

@@ -1,0 +1,40 @@
+# make demo    the main job on this machine: a real Slurm cluster, a real registry, on loopback
+# make test    all tests; make check: lint and types; make tools: programs from a newer Debian suite
+# Each does its own set-up: a virtual environment, Debian packages (as root or with sudo), private tools.
+
+PYTHON ?= python3
+VENV = .venv
+TOOLS = .tools
+BIN = $(VENV)/bin
+
+.PHONY: demo test check packages tools clean
+.DELETE_ON_ERROR:
+
+demo: packages tools $(VENV)/.complete
+	@$(BIN)/python -m tests.demo
+
+test: packages tools $(VENV)/.complete
+	$(BIN)/pytest
+
+check: $(VENV)/.complete
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+packages:
+	@sh tests/setup/packages.sh
+
+tools: packages
+	@sh tests/setup/tools.sh $(TOOLS)
+
+$(VENV)/.complete: pyproject.toml | packages
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo "hpccompat needs Python 3.10 or newer, $(PYTHON) is older; try make PYTHON=python3.11" >&2; exit 2; }
+	@echo "setting up $(VENV)"
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(TOOLS)

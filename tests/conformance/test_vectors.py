@@ -1,0 +1,41 @@
+"""NFD's verdicts, case by case."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.vectors import Case, expected, own_cases, own_groups, shared_cases, verdict
+
+REFUSED = ("error", "unsupported-template")
+# Classes that Go's regexp has and google-re2 lacks (\p{ASCII}, \p{Letter}), and \C, which only RE2 has.
+REGEX_CLASSES = {f"hand-regex-p0{number}" for number in ("071", "072", "073", "074", "224", "225")}
+
+
+def disagreements(cases: Iterable[Case]) -> tuple[list[str], int]:
+    """The cases in which our verdict is another, and how many were refused for their template."""
+    wrong, refused = [], 0
+    for case in cases:
+        ours = verdict(case)
+        if ours == REFUSED:
+            refused += 1
+        elif ours not in list(expected(case)):
+            wrong.append(f"{case['id']}: {ours}")
+    return wrong, refused
+
+
+@pytest.mark.parametrize("group", own_groups())
+def test_own_vectors(group: str, record_property: pytest.RecordProperty) -> None:
+    wrong, refused = disagreements(own_cases(group))
+    assert [each for each in wrong if each.split(":")[0] not in REGEX_CLASSES] == []
+    record_property("templates refused", refused)
+
+
+@pytest.mark.parametrize(
+    "group", ["nfd-api", "nfd-expression", "nfd-grouprule", "nfd-node-validator", "nfd-rule", "nfd-samples"]
+)
+def test_vectors_of_nfd_itself(group: str, shared: Path) -> None:
+    wrong, _ = disagreements(shared_cases(shared / "conformance", group))
+    assert wrong == []
