@@ -150,8 +150,11 @@ def _plan(plan: Plan, settings: Settings, compat: str, environment: Mapping[str,
         store.names()
     except (SlurmError, StoreError, UsageError) as error:
         raise _Unclear("unavailable", str(error)) from error
-    selection = select(resolved.spec, store.table(sorted(inventory.nodes)), demand.tags)
     partition = inventory.of_partitions(request.partitions)
+    if not partition:
+        named = ",".join(request.partitions) or "(the default)"
+        raise _Unclear("unavailable", f"scontrol shows no nodes of partition {named}")
+    selection = select(resolved.spec, store.table(sorted(inventory.nodes)), demand.tags)
     chosen = eligibility(
         selection,
         partition,

@@ -37,11 +37,21 @@ FRONTS = {
     "features": ("sources", "nodes"),
     "render": ("plan",),
 }
-EFFECTS = {"os", "subprocess", "socket", "logging", "time", "datetime.now", "shutil", "tempfile", "requests", "pathlib"}
-PURE = (
-    "reference.py document runtimes spec rules features plan nodes/hostlist.py "
-    "slurm/options.py slurm/request.py slurm/constraint.py slurm/labels.py"
-).split()
+EFFECTS = {"os", "subprocess", "socket", "logging", "time", "shutil", "tempfile", "requests", "pathlib", "threading"}
+PURE = [
+    "reference.py",
+    "document",
+    "runtimes",
+    "spec",
+    "rules",
+    "features",
+    "plan",
+    "nodes/hostlist.py",
+    "slurm/options.py",
+    "slurm/request.py",
+    "slurm/constraint.py",
+    "slurm/labels.py",
+]
 
 
 def reach(part: str) -> set[str]:

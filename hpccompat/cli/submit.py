@@ -22,7 +22,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
         return become(context.command, arguments)
     line = read_command_line(arguments)
     if isinstance(line, Unknown):
-        return become("sbatch", arguments)  # which will say what is wrong with it
+        return become("sbatch", line.words)  # which will say what is wrong with it
     stdin = script_from_stdin(line)
     settings = Settings()
     try:
@@ -36,7 +36,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
     except Exception as error:  # whatever breaks in us must not stop the job, unless the site wants it so
         return _broken(error, line, stdin, settings, context)
 
-    show_messages(plan.messages)
+    show_messages(each for each in plan.messages if each.level != "info" or not line.quiet)
     if plan.rejection is not None and plan.outcome == "refused":
         sys.stderr.write(plan.rejection.stderr)
         return plan.rejection.status or Refused.exit_code

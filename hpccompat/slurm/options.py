@@ -53,9 +53,10 @@ _HELP_LINE = re.compile(r"^\s*(?:-\w,\s*)?--([a-z0-9][a-z0-9-]*)(\[?=)?")
 
 @dataclass(frozen=True)
 class Unknown:
-    """A long option that is in no table."""
+    """A long option that is in no table; `words` are the arguments without those of ours before it."""
 
     name: str
+    words: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ class CommandLine:
     wrap: bool = False
     information: bool = False
     components: int = 1
+
+    @property
+    def quiet(self) -> bool:
+        return self.loud != self.options
 
     def our(self, name: str) -> str | None:
         """The last value of one of our options."""
@@ -110,7 +115,7 @@ def scan(arguments: Sequence[str], plugins: Mapping[str, Value]) -> CommandLine 
         elif word.startswith("--"):
             option = _complete(name[2:], long)
             if option is None:
-                return Unknown(name[2:])
+                return Unknown(name[2:], (*options, *words[position:]))
             seen.add(option)
             taken = following if long[option] is Value.REQUIRED and not equals else []
             audible = "" if option == "quiet" else word

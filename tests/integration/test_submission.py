@@ -1,0 +1,147 @@
+"""`hpccompat sbatch` on a real cluster, with an image in a real registry."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.registry import Registry
+from tests.cluster.site import Site
+from tests.integration.line import ALLOWED, INCOMPATIBLE, SOLVER, User, image_with
+
+
+@pytest.fixture(scope="module")
+def image(registry: Registry) -> str:
+    return image_with(registry, "hpc/solver:1.0", SOLVER)
+
+
+@pytest.fixture
+def user(site: Site, tmp_path: Path) -> User:
+    return User(site, tmp_path)
+
+
+def test_a_job_starts_on_compatible_nodes_only(user: User, image: str) -> None:
+    name = user.script(directives=f"#SBATCH --nodes=3 --output=out.txt\n#COMPAT image={image}")
+    job = user.job(user.run("sbatch", name, "an", "argument"))
+    assert job["JobState"] == "COMPLETED"
+    assert user.nodes(job["NodeList"]) == ALLOWED
+    assert user.nodes(job["ExcNodeList"]) == INCOMPATIBLE
+    assert {line.split()[-1] for line in (user.folder / "out.txt").read_text().splitlines()} == ALLOWED
+
+
+@pytest.mark.parametrize("origin", ["option", "separate option", "directive", "environment", "spec"])
+def test_the_image_is_found_wherever_it_is_named(user: User, image: str, origin: str) -> None:
+    arguments, env, directive = [], {}, ""
+    if origin == "option":
+        arguments = [f"--compat-image={image}"]
+    elif origin == "separate option":
+        arguments = ["--compat-image", image]
+    elif origin == "directive":
+        directive = f"#COMPAT image={image}"
+    elif origin == "environment":
+        env = {"HPCCOMPAT_IMAGE": f"docker://{image}"}
+    else:
+        arguments = ["--compat-spec", str(SOLVER)]
+    plan = user.run("--output", "json", "plan", "sbatch", "-N1", *arguments, user.script(directives=directive), env=env)
+    found = json.loads(plan.stdout)
+    assert (found["outcome"], found["version"]) == ("rewritten", 1)
+    (component,) = found["components"]
+    assert component["carrier"] == "exclude"
+    assert user.nodes(component["nodes"]["eligible"]) == ALLOWED
+    assert user.nodes(component["nodes"]["incompatible"]) == INCOMPATIBLE
+    assert component["nodes"]["counts"] == {"eligible": 3, "incompatible": 5, "error": 0, "unknown": 0}
+    assert found["argv"] == ["sbatch", "-N1", f"--exclude={component['exclude']}", "job.sh"]
+
+
+def test_the_users_own_exclusions_are_kept(user: User, image: str) -> None:
+    (user.folder / "not.these").write_text("icx1\nzen2\n")
+    for exclusion in ("icx1,zen2", "./not.these"):
+        job = user.job(user.run("sbatch", "-o/dev/null", f"--compat-image={image}", "-x", exclusion, "--wrap", "true"))
+        assert user.nodes(job["NodeList"]) == {"zen1"}
+        assert user.nodes(job["ExcNodeList"]) == INCOMPATIBLE | {"icx1", "zen2"}
+
+
+def test_a_script_from_standard_input_is_planned_and_submitted(user: User, image: str) -> None:
+    script = f"#!/bin/sh\n#SBATCH -o out.txt\n#COMPAT image={image}\necho read from stdin\n"
+    job = user.job(user.run("sbatch", stdin=script))
+    assert user.nodes(job["ExcNodeList"]) == INCOMPATIBLE
+    assert (user.folder / "out.txt").read_text() == "read from stdin\n"
+
+
+def test_standard_output_and_status_are_sbatchs(user: User, image: str) -> None:
+    answer = user.run("sbatch", "--parsable", "-H", f"--compat-image={image}", "--wrap", "true")
+    assert answer.returncode == 0
+    assert answer.stdout.strip().isdigit()
+    assert user.nodes(user.site.slurm.job(answer.stdout.strip())["ExcNodeList"]) == INCOMPATIBLE
+    quiet = user.run("sbatch", "-HQ", "-J", "quiet", f"--compat-image={image}", "--wrap", "true")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    job_id = user.bare("squeue", "-h", "-o", "%i", "-n", "quiet").stdout.strip()
+    assert user.nodes(user.site.slurm.job(job_id)["ExcNodeList"]) == INCOMPATIBLE
+    user.bare("scancel", answer.stdout.strip(), job_id)
+    assert user.run("sbatch", "--help").stdout == user.bare("sbatch", "--help").stdout
+
+
+def test_a_long_list_goes_by_file(user: User, image: str) -> None:
+    # The limit is that of one argument; a lower one lets a small cluster show the same way.
+    lowered = (
+        "import sys, hpccompat.slurm.plan as plan, hpccompat.cli.main as main; plan.ARGUMENT_LIMIT = 3; "
+        "sys.exit(main.main(sys.argv[1:]))"
+    )
+    python = str(Path(__import__("sys").executable))
+    submitted = user.bare(
+        python, "-c", lowered, "--config", str(user.config),
+        "sbatch", "-o/dev/null", f"--compat-image={image}", "--wrap", "true",
+    )  # fmt: skip
+    assert user.nodes(user.job(submitted)["ExcNodeList"]) == INCOMPATIBLE
+
+
+def test_a_submission_inside_a_job_is_planned(user: User, image: str) -> None:
+    inner = f"{user.site.directory}/inner.sh"
+    Path(inner).write_text(f"#!/bin/sh\n#SBATCH -o /dev/null\n#COMPAT image={image}\ntrue\n")
+    from tests.cluster.site import HPCCOMPAT
+
+    body = f"{HPCCOMPAT} --config {user.config} sbatch --parsable {inner}"
+    user.job(user.bare("sbatch", "-o", "out.txt", "-w", "arm1", user.script(body)))
+    inner_id = next(line for line in (user.folder / "out.txt").read_text().splitlines() if line.isdigit())
+    job = user.site.slurm.wait_for_job(inner_id)
+    assert user.nodes(job["ExcNodeList"]) == INCOMPATIBLE
+
+
+def test_srun_and_salloc_pass_through_untouched(user: User, image: str) -> None:
+    env = {"HPCCOMPAT_IMAGE": image}
+    step = user.run(
+        "srun", "-N1", "-w", "arm1", "sh", "-c", 'echo "$SLURMD_NODENAME $#"', "x", "a b", "--compat=off", env=env
+    )
+    assert (step.returncode, step.stdout) == (0, "arm1 2\n")
+    inside = user.run("salloc", "-Q", "-w", "snb1", "srun", "sh", "-c", "echo $SLURMD_NODENAME; exit 3", env=env)
+    assert (inside.returncode, inside.stdout) == (3, "snb1\n")
+
+
+def test_partitions_decide_who_is_asked(user: User, image: str) -> None:
+    refused = user.run("sbatch", "-p", "old", f"--compat-image={image}", "--wrap", "true")
+    assert refused.returncode == 4
+    assert "none of the 2 nodes" in refused.stderr
+    assert "arm1" not in refused.stderr
+    both = user.job(user.run("sbatch", "-o/dev/null", "-p", "old,all", f"--compat-image={image}", "--wrap", "true"))
+    assert user.nodes(both["NodeList"]) <= ALLOWED
+
+
+def test_a_plan_says_why_and_submits_nothing(user: User, image: str) -> None:
+    before = user.bare("squeue", "-h", "-a", "-t", "all").stdout
+    plan = user.run("plan", f"--compat-image={image}", "--wrap", "true")
+    assert plan.returncode == 0
+    assert "X86_64_V3 missing" in plan.stdout
+    assert re.search(r"^2 +eth\[1-2\] ", plan.stdout, re.MULTILINE), "equal reasons are one row"
+    assert user.bare("squeue", "-h", "-a", "-t", "all").stdout == before
+
+
+def test_jobs_that_this_version_does_not_plan_go_through_with_a_warning(user: User, image: str) -> None:
+    option = f"--compat-image={image}"
+    het = user.run("sbatch", option, "-H", "-N1", ":", "-N1", "--wrap", "true")
+    assert "heterogeneous" in het.stderr
+    assert het.returncode == 0, het.stderr
+    user.bare("scancel", het.stdout.split()[-1])
+    assert user.run("sbatch", "--compat=require", option, "-N1", ":", "-N1", "--wrap", "true").returncode == 4
