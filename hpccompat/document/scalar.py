@@ -68,8 +68,7 @@ def _shortest(value: float) -> str:
             break
     mantissa, exponent = text.split("e")
     power = int(exponent)
-    # 'g' turns to an exponent at 10^21 only for %v; for FormatFloat with the shortest precision it is 6,
-    # or the number of digits where that is more.
-    if power < -4 or power >= max(6, digits + 1):
+    # The precision 6 decides, as for the shortest form of FormatFloat; 10^21 is %v's.
+    if power < -4 or power >= 6:
         return f"{mantissa}e{'-' if power < 0 else '+'}{abs(power):02d}"
     return f"{single:.{max(digits - power, 0)}f}"
