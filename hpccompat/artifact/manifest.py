@@ -77,7 +77,9 @@ def _object(data: bytes) -> dict[str, object]:
 
 
 def _list(top: Mapping[str, object], name: str) -> list[object]:
-    value = top.get(name) or []
+    value = top.get(name)
+    if value is None:
+        return []
     if not isinstance(value, list):
         raise RegistryError(f"a manifest's {name!r} is not a list")
     return value

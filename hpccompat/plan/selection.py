@@ -81,7 +81,7 @@ def judge(spec: CompatibilitySpec, features: Features, errors: Mapping[str, str]
     rules that they could have decided."""
     judged = _judge(spec, features, tags)
     if errors:
-        without = _without_rules_on(spec, errors)
+        without = _without_rules_on(spec, errors, tags)
         if without != spec and _judge(without, features, tags).verdict is not judged.verdict:
             texts = [f"source {source} failed: {text}" for source, text in sorted(errors.items())]
             return NodeVerdict(Verdict.UNKNOWN, tuple(texts), judged.report)
@@ -98,11 +98,14 @@ def _judge(spec: CompatibilitySpec, features: Features, tags: Collection[str]) -
     return NodeVerdict(Verdict.INCOMPATIBLE, reasons(report), report)
 
 
-def _without_rules_on(spec: CompatibilitySpec, errors: Mapping[str, str]) -> CompatibilitySpec:
+def _without_rules_on(spec: CompatibilitySpec, errors: Mapping[str, str], tags: Collection[str]) -> CompatibilitySpec:
     """The spec without the rules that read a failed source, or a variable of such a rule."""
     tainted: set[str] = set()
     sets = []
     for each in spec.compatibilities:
+        if tags and each.tag not in tags:
+            sets.append(each)  # not evaluated, and so its variables are never set
+            continue
         kept = []
         for rule in each.rules:
             if any(failed(name, errors) for name in rule.feature_sets()) or _refers_to(rule, tainted):

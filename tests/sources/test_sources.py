@@ -1,0 +1,120 @@
+"""Feature sources on recorded and hostile roots."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from hpccompat.features.codec import load_features
+from hpccompat.features.model import Features
+from hpccompat.sources import cpu, kernel, pci, system
+from hpccompat.sources.discover import SOURCES, discover
+from hpccompat.sources.host import Host
+from tests.cluster.site import HOSTS
+
+RECORDED = [
+    "128arm-2pa2n8cluster4co", "16amd64-8n2c", "20em64t-hybrid-1p6c2t+2ca4co1t", "256ppc-8n8s4t", "2pa-pcidomain32bits",
+    "32em64t-2n8c+dax+nvme+mic+dimms", "40intel64-2g2n4c+pcilocality", "memorysidecaches", "nvidiagpunumanodes",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_pci_devices_are_those_that_nfd_finds(name: str, shared: Path, tmp_path: Path) -> None:
+    with tarfile.open(shared / "hosts" / f"{name}.tar.bz2") as archive:
+        archive.extractall(tmp_path, filter="tar")
+    (root,) = tmp_path.iterdir()
+    expected = load_features(json.loads((shared / "hosts" / f"{name}.expected.json").read_text()))
+    ours = pci.read(Host(root)).instances["pci.device"]
+    key = json.dumps
+    assert sorted(ours, key=key) == sorted(expected.instances.get("pci.device", ()), key=key)
+
+
+def test_the_hosts_of_the_demo() -> None:
+    found = {root.name: discover(root) for root in HOSTS.iterdir()}
+    assert all(not each.errors for each in found.values())
+    levels = {
+        name: sorted(flag for flag in each.features.flags["cpu.cpuid"] or () if flag.startswith("X86_64_V"))[-1:]
+        for name, each in found.items()
+    }
+    assert levels == {
+        "haswell-centos7-infiniband": ["X86_64_V3"],
+        "icelake-rocky9-infiniband": ["X86_64_V4"],
+        "neoverse-ubuntu22-ethernet": [],
+        "sandybridge-rocky9-infiniband": ["X86_64_V2"],
+        "zen3-rocky9-ethernet": ["X86_64_V3"],
+        "zen3-rocky9-infiniband": ["X86_64_V3"],
+    }
+    zen3 = found["zen3-rocky9-infiniband"].features
+    assert zen3.attributes == {
+        "cpu.model": {"vendor_id": "AMD", "family": "25", "id": "1", "hypervisor": "none"},
+        "kernel.version": {"full": "5.14.0-427.13.1.el9_4.x86_64", "major": "5", "minor": "14", "revision": "0"},
+        "system.osrelease": {
+            "NAME": "Rocky Linux", "VERSION": "9.4 (Blue Onyx)", "ID": "rocky", "ID_LIKE": "rhel centos fedora",
+            "VERSION_ID": "9.4", "VERSION_ID.major": "9", "VERSION_ID.minor": "4",
+        },
+    }  # fmt: skip
+    assert "mlx5_ib" in (zen3.flags["kernel.loadedmodule"] or ())
+    assert found["neoverse-ubuntu22-ethernet"].features.attributes["cpu.model"]["vendor_id"] == "ARM"  # type: ignore[index]
+
+
+def test_an_empty_root_has_empty_feature_sets(tmp_path: Path) -> None:
+    assert discover(tmp_path).features == Features(
+        {"cpu.cpuid": frozenset(), "kernel.loadedmodule": frozenset()},
+        {"cpu.model": {}, "kernel.version": {}, "system.osrelease": {}},
+        {"pci.device": ()},
+    )
+
+
+def test_a_failing_source_stops_no_other(tmp_path: Path) -> None:
+    (tmp_path / "proc" / "cpuinfo").mkdir(parents=True)
+    found = discover(tmp_path)
+    assert found.errors.keys() == {"cpu"}
+    assert "IsADirectoryError" in found.errors["cpu"]
+    assert found.features.names() == {"kernel.loadedmodule", "kernel.version", "system.osrelease", "pci.device"}
+
+
+def test_every_sources_name_begins_its_feature_sets(tmp_path: Path) -> None:
+    for name, read in SOURCES.items():
+        assert all(each.startswith(f"{name}.") for each in read(Host(tmp_path)).names())
+
+
+def test_links_do_not_lead_out_of_the_root(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "os-release").symlink_to("/etc/os-release")
+    (tmp_path / "proc").symlink_to("../../../../../../../../proc")
+    assert system.read(Host(tmp_path)).attributes["system.osrelease"] == {}
+    assert kernel.read(Host(tmp_path)).attributes["kernel.version"] == {}
+    (tmp_path / "usr" / "lib").mkdir(parents=True)
+    (tmp_path / "usr" / "lib" / "os-release").write_text("ID=inside\n")
+    (tmp_path / "etc" / "os-release").unlink()
+    (tmp_path / "etc" / "os-release").symlink_to("../usr/lib/os-release")
+    assert system.read(Host(tmp_path)).attributes["system.osrelease"] == {"ID": "inside"}
+
+
+@pytest.mark.parametrize(
+    ("release", "version"),
+    [
+        ("6.18.44-fc-v595", {"full": "6.18.44-fc-v595", "major": "6", "minor": "18", "revision": "44"}),
+        ("5.10.0+rpt~1", {"full": "5.10.0_rpt_1"}),
+        ("6.1", {"full": "6.1", "major": "6", "minor": "1", "revision": ""}),
+        ("-weird-", {"full": "weird"}),
+    ],
+)
+def test_kernel_versions(tmp_path: Path, release: str, version: dict[str, str]) -> None:
+    (tmp_path / "proc/sys/kernel").mkdir(parents=True)
+    (tmp_path / "proc/sys/kernel/osrelease").write_text(release + "\n")
+    assert kernel.read(Host(tmp_path)).attributes["kernel.version"] == version
+
+
+def test_flags_are_named_once() -> None:
+    assert len(set(cpu.X86_FLAGS.values())) == len(cpu.X86_FLAGS)
+    assert list(cpu.X86_FLAGS) == sorted(cpu.X86_FLAGS)
+
+
+def test_this_host_can_be_read() -> None:
+    found = discover(Path("/"))
+    assert not found.errors
+    assert found.features.attributes["kernel.version"]
