@@ -46,12 +46,12 @@ def integer(node: Node | None, path: str) -> int:
     if is_null(node):
         return 0
     value = node.value if isinstance(node, Scalar) else None
-    if isinstance(value, float) and not math.isfinite(value):
-        # Go fails earlier than that: there is no such number in the JSON that it makes of the YAML.
-        raise DocumentError("yaml-syntax", "must be a finite number", path, node.line, node.column)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != value // 1:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise wrong_type(node, path, "a whole number")
-    if not -(2**63) <= value < 2**63:
+    if not math.isfinite(value):
+        # Go fails earlier than that: there is no such number in the JSON that it makes of the YAML.
+        raise wrong_type(node, path, "a finite number", "yaml-syntax")
+    if value != value // 1 or not -(2**63) <= value < 2**63:
         raise wrong_type(node, path, "a whole number of 64 bits")
     return int(value)
 
@@ -74,7 +74,7 @@ def is_null(node: Node | None) -> bool:
     return node is None or (isinstance(node, Scalar) and node.value is None)
 
 
-def wrong_type(node: Node | None, path: str, wanted: str) -> DocumentError:
+def wrong_type(node: Node | None, path: str, wanted: str, kind: str = "spec-type") -> DocumentError:
     if node is None:
-        return DocumentError("spec-type", f"must be {wanted}", path)
-    return DocumentError("spec-type", f"must be {wanted}, not {node.noun()}", path, node.line, node.column)
+        return DocumentError(kind, f"must be {wanted}", path)
+    return DocumentError(kind, f"must be {wanted}, not {node.noun()}", path, node.line, node.column)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import tarfile
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -23,8 +23,7 @@ RECORDED = [
 
 @pytest.mark.parametrize("name", RECORDED)
 def test_pci_devices_are_those_that_nfd_finds(name: str, shared: Path, tmp_path: Path) -> None:
-    with tarfile.open(shared / "hosts" / f"{name}.tar.bz2") as archive:
-        archive.extractall(tmp_path, filter="tar")
+    subprocess.run(["tar", "-C", tmp_path, "-xjf", shared / "hosts" / f"{name}.tar.bz2"], check=True)
     (root,) = tmp_path.iterdir()
     expected = load_features(json.loads((shared / "hosts" / f"{name}.expected.json").read_text()))
     ours = pci.read(Host(root)).instances["pci.device"]
