@@ -7,13 +7,14 @@ matchFeatures; terms in their order, expressions by name.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from hpccompat.errors import EvaluationError
 from hpccompat.features.model import Features
 from hpccompat.rules.model import BACK_REFERENCE, MatchExpression, Rule, Term, feature_set
 from hpccompat.rules.operators import accepts
 from hpccompat.rules.result import ExpressionResult, Matched, RuleResult, TermResult, TermsResult
+from hpccompat.rules.template.values import template_data
 
 Instances = tuple[Mapping[str, str], ...]
 
@@ -22,14 +23,30 @@ def evaluate(rule: Rule, features: Features, matched: Matched) -> tuple[RuleResu
     """The rule's result, and `matched` with the vars that the rule adds. Raises EvaluationError."""
     if matched.exists:
         features = replace(features, attributes={**features.attributes, BACK_REFERENCE: matched.vars})
-    any_of = tuple(_terms(terms, features) for terms in rule.match_any)
+    stored: dict[str, str] = {}
+    alternatives = []
+    for terms in rule.match_any:
+        alternatives.append(_terms(terms, features))
+        stored |= _computed(rule, alternatives[-1])
+    any_of = tuple(alternatives)
     all_of = _terms(rule.match_features, features) if rule.match_features else None
     is_match = (not any_of or any(each.matched for each in any_of)) and (all_of is None or all_of.matched)
 
     # A failing matchAny makes the rule not match, and still its vars are stored; a failing matchFeatures
     # stores nothing.
-    stored = rule.vars if all_of is None or all_of.matched else {}
+    if all_of is not None and not all_of.matched:
+        stored = {}
+    else:
+        stored |= (_computed(rule, all_of) if all_of is not None else {}) | dict(rule.vars)
     return RuleResult(rule, is_match, all_of, any_of, stored), _store(matched, stored)
+
+
+def _computed(rule: Rule, result: TermsResult) -> dict[str, str]:
+    """The variables that the rule's template computes from what these terms matched."""
+    if rule.vars_template is None or not result.matched:
+        return {}
+    data = template_data((each.term.feature, each.elements) for each in result.terms)
+    return rule.vars_template.variables(data)
 
 
 def initial(features: Features) -> Matched:
@@ -64,71 +81,84 @@ def _term(term: Term, features: Features, earlier_failed: bool) -> TermResult:
     name = feature_set(term.feature)
     if name not in features.flags and name not in features.attributes and name not in features.instances:
         return TermResult(term, exists=False, matched=False)
-    flags, attributes = features.flags.get(name), features.attributes.get(name)
-    instances = features.instances.get(name, ())
+    values = _Values(features.flags.get(name), features.attributes.get(name), features.instances.get(name, ()))
     matched = not earlier_failed
     expressions: tuple[ExpressionResult, ...] = ()
+    elements: tuple[Mapping[str, str], ...] = ()
     if term.expressions is not None:
-        matched, expressions = _expressions(term.expressions, flags, attributes, instances)
+        matched, expressions, elements = _expressions(term.expressions, values)
     by_name = None
     if term.name is not None and matched:
-        matched = _names(term.name, flags, attributes, instances)
+        named = _names(term.name, values)
+        matched = bool(named)
+        elements += named
         by_name = ExpressionResult("", term.name, matched)
-    return TermResult(term, True, matched, expressions, by_name, len(instances))
+    return TermResult(term, True, matched, expressions, by_name, len(values.instances), elements)
+
+
+@dataclass(frozen=True)
+class _Values:
+    """One feature set of a node, in its kinds."""
+
+    flags: frozenset[str] | None
+    attributes: Mapping[str, str] | None
+    instances: Instances
 
 
 def _expressions(
-    expressions: Mapping[str, MatchExpression | None],
-    flags: frozenset[str] | None,
-    attributes: Mapping[str, str] | None,
-    instances: Instances,
-) -> tuple[bool, tuple[ExpressionResult, ...]]:
+    expressions: Mapping[str, MatchExpression | None], values: _Values
+) -> tuple[bool, tuple[ExpressionResult, ...], tuple[Mapping[str, str], ...]]:
     """Flags and attributes are one union of names; apart from them, one instance must satisfy everything."""
     ordered = sorted(expressions.items())
-    has_names = flags is not None or attributes is not None
-    of_names = [_element(name, each, flags, attributes) for name, each in ordered] if has_names else []
+    has_names = values.flags is not None or values.attributes is not None
+    elements: list[Mapping[str, str]] = []
+    of_names = [_element(name, each, values, elements) for name, each in ordered] if has_names else []
     of_instances = [
-        [accepts(each, name in instance, instance.get(name)) for name, each in ordered] for instance in instances
+        [accepts(each, name in instance, instance.get(name)) for name, each in ordered] for instance in values.instances
     ]
+    elements += [instance for instance, row in zip(values.instances, of_instances, strict=True) if all(row)]
     matched = (has_names and all(each.matched for each in of_names)) or any(all(row) for row in of_instances)
     results = []
     for position, (name, expression) in enumerate(ordered):
         singly = sum(row[position] for row in of_instances)
         found = of_names[position].found if of_names else None
-        if instances:
-            found = f"{singly} of {len(instances)}"
+        if values.instances:
+            found = f"{singly} of {len(values.instances)}"
         by_name = bool(of_names) and of_names[position].matched
         results.append(ExpressionResult(name, expression, by_name or singly > 0, found))
-    return matched, tuple(results)
+    return matched, tuple(results), tuple(elements)
 
 
 def _element(
-    name: str,
-    expression: MatchExpression | None,
-    flags: frozenset[str] | None,
-    attributes: Mapping[str, str] | None,
+    name: str, expression: MatchExpression | None, values: _Values, elements: list[Mapping[str, str]]
 ) -> ExpressionResult:
-    is_flag, value = name in (flags or ()), (attributes or {}).get(name)
+    """The element of this name among flags and attributes; what matches is added to `elements`."""
+    is_flag, value = name in (values.flags or ()), (values.attributes or {}).get(name)
     answers = []
-    if flags is not None:
+    if values.flags is not None:
         answers.append(accepts(expression, is_flag, None))
-    if attributes is not None:
+        elements += [{"Name": name}] if answers[-1] else []
+    if values.attributes is not None:
         answers.append(accepts(expression, value is not None, value))
+        elements += [{"Name": name, "Value": value or ""}] if answers[-1] else []
     must_hold_in_both = expression is not None and expression.op == "DoesNotExist"
     combine: Callable[[Iterable[bool]], bool] = all if must_hold_in_both else any
     found = value if value is not None else ("present" if is_flag else None)
     return ExpressionResult(name, expression, combine(answers), found)
 
 
-def _names(
-    expression: MatchExpression,
-    flags: frozenset[str] | None,
-    attributes: Mapping[str, str] | None,
-    instances: Instances,
-) -> bool:
-    """Whether the name of any element, or of any instance's attribute, satisfies a matchName."""
-    names = sorted({*(flags or ()), *(attributes or ()), *(name for each in instances for name in each)})
-    matched = False
-    for name in names:  # all of them, also after a match: an error in any ends everything
-        matched |= accepts(expression, True, name)
-    return matched
+def _names(expression: MatchExpression, values: _Values) -> tuple[Mapping[str, str], ...]:
+    """The elements whose name, and the instances of whose attributes a name, satisfies a matchName."""
+    # All are tried, also after a match: an error in any ends everything.
+    flags = [{"Name": name} for name in sorted(values.flags or ()) if accepts(expression, True, name)]
+    attributes = [
+        {"Name": name, "Value": value}
+        for name, value in sorted((values.attributes or {}).items())
+        if accepts(expression, True, name)
+    ]
+    instances = [
+        instance
+        for instance in values.instances
+        if any([accepts(expression, True, name) for name in sorted(instance)])  # noqa: C419  (all are tried)
+    ]
+    return (*flags, *attributes, *instances)

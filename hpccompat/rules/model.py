@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hpccompat.rules.template.expand import VarsTemplate
+
 
 @dataclass(frozen=True)
 class MatchExpression:
@@ -34,12 +36,14 @@ class Term:
 
 @dataclass(frozen=True)
 class Rule:
-    """`match_any` holds the alternatives, each a list of terms that must all match."""
+    """`match_any` holds the alternatives, each a list of terms that must all match. `vars_template` computes
+    further variables from the elements that matched."""
 
     name: str
     match_features: tuple[Term, ...] = ()
     match_any: tuple[tuple[Term, ...], ...] = ()
     vars: Mapping[str, str] = field(default_factory=dict)
+    vars_template: VarsTemplate | None = None
 
     def terms(self) -> tuple[Term, ...]:
         """Every term, wherever it stands."""

@@ -21,7 +21,8 @@ class ExpressionResult:
 
 @dataclass(frozen=True)
 class TermResult:
-    """`exists`: the node reports this feature set at all."""
+    """`exists`: the node reports this feature set at all. `elements`: those that matched, as templates see them:
+    {Name} of flags, {Name, Value} of attributes, the attributes of instances."""
 
     term: Term
     exists: bool
@@ -29,6 +30,7 @@ class TermResult:
     expressions: tuple[ExpressionResult, ...] = ()
     name: ExpressionResult | None = None
     instances: int = 0
+    elements: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from hpccompat.document.tree import Node
 from hpccompat.document.yaml import parse
 from hpccompat.errors import DocumentError, SpecError
 from hpccompat.rules.model import MatchExpression, Rule, Term
+from hpccompat.rules.template.expand import VarsTemplate
+from hpccompat.rules.template.refused import UnsupportedTemplate
 from hpccompat.spec.model import CompatibilitySet, CompatibilitySpec
 
 
@@ -14,7 +16,7 @@ def load_spec(text: str | bytes) -> CompatibilitySpec:
     """Reads YAML or JSON.
 
     Raises SpecError of kind `yaml-syntax`, `spec-type` (a wrong type; names the path), `limit`, or
-    `unsupported-template` (the spec computes variables with a template, which this version can't).
+    `unsupported-template` (a template uses what this version can't evaluate; names it).
     """
     try:
         top = fields.mapping(parse(text), "") or {}
@@ -40,23 +42,28 @@ def _set(node: Node, path: str) -> CompatibilitySet:
 
 def _rule(node: Node, path: str) -> Rule:
     entries = fields.mapping(node, path) or {}
-    template = fields.field(entries, "varsTemplate")
     name = fields.string(fields.field(entries, "name"), f"{path}.name")
-    if template is not None and fields.string(template, f"{path}.varsTemplate"):
-        raise SpecError(
-            "unsupported-template",
-            f"rule {name!r} computes variables with varsTemplate, which this version of hpccompat can't evaluate",
-            f"{path}.varsTemplate",
-            template.line,
-            template.column,
-        )
     variables = fields.mapping(fields.field(entries, "vars"), f"{path}.vars") or {}
     return Rule(
         name,
         fields.sequence(fields.field(entries, "matchFeatures"), f"{path}.matchFeatures", _term) or (),
         fields.sequence(fields.field(entries, "matchAny"), f"{path}.matchAny", _alternative) or (),
         {key: fields.string(value, f"{path}.vars.{key}") for key, value in variables.items()},
+        _template(fields.field(entries, "varsTemplate"), f"{path}.varsTemplate"),
     )
+
+
+def _template(node: Node | None, path: str) -> VarsTemplate | None:
+    text = fields.string(node, path)
+    if node is None or not text:
+        return None
+    template = VarsTemplate(text)
+    try:
+        _ = template.nodes
+    except UnsupportedTemplate as error:
+        problem = f"this version of hpccompat can't evaluate the template: {error}"
+        raise SpecError("unsupported-template", problem, path, node.line, node.column) from error
+    return template
 
 
 def _alternative(node: Node, path: str) -> tuple[Term, ...]:
