@@ -46,7 +46,7 @@ def _term(result: TermResult) -> str:
         wanted = ", ".join(f"{each.element} {each.expression}" for each in result.expressions)
         singly = ", ".join(f"{each.element}: {each.found}" for each in result.expressions)
         detail = f" (each alone: {singly})" if len(result.expressions) > 1 else ""
-        return f"none of {result.instances} instances has {wanted}{detail}"
+        return f"none of {result.instances} has {wanted}{detail}"
     return ", ".join(_element(each) for each in result.expressions if not each.matched)
 
 
