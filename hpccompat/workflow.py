@@ -131,7 +131,10 @@ def plan_submission(line: CommandLine, settings: Settings, environment: Mapping[
 
 def _plan(plan: Plan, settings: Settings, compat: str, environment: Mapping[str, str]) -> Plan:
     line = plan.line
-    script = plan.stdin if plan.stdin is not None else read_script(line.script)
+    try:
+        script = plan.stdin if plan.stdin is not None else read_script(line.script)
+    except SlurmError as error:
+        raise _Unclear("unavailable", str(error)) from error
     demand = find_demand(line, script, environment)
     if demand is None:
         raise _Unclear("no_image", "the job names no image (--compat-image, a #COMPAT line, HPCCOMPAT_IMAGE)")

@@ -32,7 +32,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
 
 def _discover(options: argparse.Namespace) -> int:
     found = discover(options.root)
-    json.dump(dump_features(found.features), sys.stdout, indent=2, ensure_ascii=False)
+    json.dump(dump_features(found.features), sys.stdout, indent=2)
     print()
     for source, text in found.errors.items():
         print(f"hpccompat: warning: source {source} failed: {text}", file=sys.stderr)
@@ -72,7 +72,7 @@ def _boot_id() -> str:
 def _show(options: argparse.Namespace, settings: Settings, context: Context) -> int:
     store = Store(settings.store)
     if options.node:
-        print(json.dumps(json.loads(dump_record(store.read(options.node))), indent=2, ensure_ascii=False))
+        print(json.dumps(json.loads(dump_record(store.read(options.node))), indent=2))
         return 0
     from hpccompat.cli.render import show_records
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,9 @@ class Context:
 
 def main(words: Sequence[str]) -> int:
     """Runs one command; its exit status. The one place where errors become messages."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files and images may hold what the terminal's encoding lacks.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         options = _parser().parse_args(words)
         context = Context(options.output, options.config, options.command)

@@ -51,7 +51,7 @@ def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> str:
 
 
 def print_json(value: object) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(json.dumps(value, indent=2))
 
 
 def show_plan(plan: Plan, argv: Sequence[str]) -> None:

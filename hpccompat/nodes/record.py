@@ -68,7 +68,6 @@ def dump_record(record: NodeRecord) -> str:
                 "errors": dict(sorted(record.errors.items())),
                 "features": dump_features(record.features),
             },
-            ensure_ascii=False,
             separators=(",", ":"),
         )
         + "\n"

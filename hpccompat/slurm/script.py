@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from hpccompat.errors import SlurmError
 from hpccompat.slurm.options import CommandLine
 
 # Directives stand at the beginning of a script; Slurm itself takes scripts of up to 4 MB.
@@ -16,6 +17,7 @@ def read_script(words: Sequence[str]) -> str:
     """Its beginning; "" where there is none, or none that can be read (then sbatch will say so).
 
     A name without a slash is looked for in the working directory first, then in the PATH, as sbatch does.
+    Raises SlurmError for a script that can be read only once, such as a pipe: sbatch has to find it whole.
     """
     if not words:
         return ""
@@ -30,6 +32,8 @@ def read_script(words: Sequence[str]) -> str:
                     return opened.read(_READ).decode("utf-8", "surrogateescape")
             except OSError:
                 return ""
+        if os.path.exists(place) and not os.path.isdir(place):
+            raise SlurmError(f"the job script {place} is not a regular file, and can't be read twice")
     return ""
 
 

@@ -145,3 +145,24 @@ def test_jobs_that_this_version_does_not_plan_go_through_with_a_warning(user: Us
     assert het.returncode == 0, het.stderr
     user.bare("scancel", het.stdout.split()[-1])
     assert user.run("sbatch", "--compat=require", option, "-N1", ":", "-N1", "--wrap", "true").returncode == 4
+
+
+def test_a_script_from_a_pipe_is_not_read_before_sbatch_reads_it(user: User, image: str) -> None:
+    from tests.cluster.site import HPCCOMPAT
+
+    command = (
+        f"{HPCCOMPAT} --config {user.config} sbatch --compat-image={image} -o out.txt "
+        f"<(printf '#!/bin/sh\\necho whole\\n')"
+    )
+    submitted = user.bare("bash", "-c", command)
+    assert "is not a regular file" in submitted.stderr
+    assert user.job(submitted)["JobState"] == "COMPLETED"
+    assert (user.folder / "out.txt").read_text() == "whole\n"
+
+
+def test_names_in_any_encoding(user: User) -> None:
+    name = b"\xff\xe4.yaml".decode("utf-8", "surrogateescape")
+    answer = user.run("--output", "json", "plan", f"--compat-spec={name}", "--wrap", name)
+    assert answer.returncode == 4
+    assert "\\udcff" in answer.stdout
+    assert user.run("plan", f"--compat-spec={name}", "--wrap", name).returncode == 4
