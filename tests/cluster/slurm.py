@@ -95,6 +95,8 @@ class SlurmCluster:
         key.write_bytes(secrets.token_bytes(128))
         key.chmod(0o600)
         self.conf.write_text(self.configuration())
+        # Nothing here needs cgroups, and containers and chroots have none.
+        (self.conf.parent / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
         program = {name: shutil.which(name, path=SBIN) or name for name in ("munged", "slurmctld", "slurmd")}
         self.daemons.start(
             "munged",
