@@ -144,8 +144,7 @@ def _plan(plan: Plan, settings: Settings, compat: str, environment: Mapping[str,
         _, denied = _settle(_Unclear("unavailable", ""), settings, compat)
         return replace(plan, outcome="refused" if denied else "unchanged", rejection=answer)
     if request.clusters:
-        warning = Message("warning", "clusters", "jobs for other clusters (-M) are left as they are")
-        return replace(plan, messages=(*plan.messages, warning))
+        raise _Unclear("unavailable", "jobs for other clusters (-M) are not planned")
     try:
         inventory = read_inventory()
         own, required = expand(request.exclude), expand(request.nodelist)
@@ -211,10 +210,10 @@ def _rewritten(plan: Plan, settings: Settings, compat: str, inventory: Inventory
     if 0 < len(usable) < found.request.min_nodes:
         text = f"the job asks for {found.request.min_nodes} nodes, and only {len(usable)} are eligible"
         messages.append(Message("warning", "few_nodes", text))
+    text = f"{name}: {len(usable)} of {len(chosen.candidates)} nodes are eligible: {fold(usable)}"
+    messages.append(Message("info", "eligible", text))
     if rewrite.exclude == fold(found.own):
         return replace(plan, components=(replace(component, carrier="none"),), messages=tuple(messages))
-    text = f"{name}: {len(usable)} of {len(chosen.candidates)} nodes are eligible: {fold(usable)}"
-    messages.append(Message("info", "rewritten", text))
     return replace(plan, outcome="rewritten", rewrite=rewrite, components=(component,), messages=tuple(messages))
 
 
@@ -373,12 +372,10 @@ def _settle(unclear: _Unclear, settings: Settings, compat: str) -> tuple[list[Me
     if action == "warn":
         return [Message("warning", unclear.state, unclear.text)], False
     hint = ""
-    if settings.mode != "enforce":
-        hint = (
-            " (to submit without --compat=require: leave it out)"
-            if compat == "require"
-            else (" (to submit this one job all the same: --compat=warn)")
-        )
+    if compat == "require":
+        hint = " (--compat=require asks to refuse it then)"
+    elif settings.mode != "enforce":
+        hint = " (to submit this one job all the same: --compat=warn)"
     return [Message("error", unclear.state, unclear.text + hint)], True
 
 
