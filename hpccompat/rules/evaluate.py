@@ -92,7 +92,7 @@ def _term(term: Term, features: Features, earlier_failed: bool) -> TermResult:
         named = _names(term.name, values)
         matched = bool(named)
         elements += named
-        by_name = ExpressionResult("", term.name, matched)
+        by_name = ExpressionResult("", term.name, matched, matched)
     return TermResult(term, True, matched, expressions, by_name, len(values.instances), elements)
 
 
@@ -124,8 +124,9 @@ def _expressions(
         found = of_names[position].found if of_names else None
         if values.instances:
             found = f"{singly} of {len(values.instances)}"
-        by_name = bool(of_names) and of_names[position].matched
-        results.append(ExpressionResult(name, expression, by_name or singly > 0, found))
+        by_name = of_names[position] if of_names else ExpressionResult(name, expression, False, False)
+        matched_singly, reported = by_name.matched or singly > 0, by_name.reported or singly > 0
+        results.append(ExpressionResult(name, expression, matched_singly, reported, found))
     return matched, tuple(results), tuple(elements)
 
 
@@ -144,7 +145,9 @@ def _element(
     must_hold_in_both = expression is not None and expression.op == "DoesNotExist"
     combine: Callable[[Iterable[bool]], bool] = all if must_hold_in_both else any
     found = value if value is not None else ("present" if is_flag else None)
-    return ExpressionResult(name, expression, combine(answers), found)
+    is_match = combine(answers)
+    reported = answers[0] if must_hold_in_both else is_match
+    return ExpressionResult(name, expression, is_match, reported, found)
 
 
 def _names(expression: MatchExpression, values: _Values) -> tuple[Mapping[str, str], ...]:

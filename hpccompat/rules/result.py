@@ -11,11 +11,14 @@ from hpccompat.rules.model import MatchExpression, Rule, Term
 @dataclass(frozen=True)
 class ExpressionResult:
     """`element` is "" for a matchName. `found` is what the node has there: a value, "present" for a flag,
-    None where there is nothing; for instances it says how many of them match this expression alone."""
+    None where there is nothing; for instances it says how many of them match this expression alone.
+    `reported` is what NFD's list says of it: a DoesNotExist that the flags satisfy and the attributes don't is
+    reported as matched."""
 
     element: str
     expression: MatchExpression | None
     matched: bool
+    reported: bool
     found: str | None = None
 
 

@@ -41,6 +41,12 @@ class NodeReport:
         """The highest weight of the sets that match; None where none does."""
         return max((each.compatibility.weight for each in self.sets if each.matched), default=None)
 
+    def to_nfd(self) -> list[dict[str, object]]:
+        """The list that `nfd compat validate-node --output-json` prints."""
+        from hpccompat.spec.status import nfd_status
+
+        return nfd_status(self)
+
     @property
     def matched_vars(self) -> list[dict[str, str]]:
         """`rule.matched` after each evaluated set."""

@@ -76,3 +76,13 @@ def expected(case: Case) -> Iterator[object]:
     else:
         rules = [[(rule["name"], rule["isMatch"]) for rule in each.get("rules") or []] for each in expect["status"]]
         yield ("status", rules, expect.get("vars"))
+
+
+def status(case: Case) -> object:
+    """NFD's list as we print it; None where there is an error instead."""
+    try:
+        spec = hpccompat.load_spec(text_of(case))
+        report = hpccompat.check_node(spec, hpccompat.load_features(case["features"]), case.get("tags") or ())
+    except (DocumentError, EvaluationError):
+        return None
+    return report.to_nfd()
