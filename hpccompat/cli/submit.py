@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from hpccompat.cli.main import Context
 from hpccompat.errors import HpccompatError, Refused, SettingsError, UsageError
 from hpccompat.settings import Settings, load_settings
+from hpccompat.slurm.command import PATIENCE, ask
 from hpccompat.slurm.options import CommandLine, Unknown
 from hpccompat.slurm.plan import Rewrite
 from hpccompat.slurm.probe import read_command_line
 from hpccompat.slurm.script import script_from_stdin
-from hpccompat.slurm.submit import become, submit
+from hpccompat.slurm.submit import become, hand_over, submit
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
@@ -22,7 +23,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
         return become(context.command, arguments)
     line = read_command_line(arguments)
     if isinstance(line, Unknown):
-        return become("sbatch", line.words)  # which will say what is wrong with it
+        return _unread(line, context)
     stdin = script_from_stdin(line)
     settings = Settings()
     try:
@@ -49,6 +50,24 @@ def run(arguments: Sequence[str], context: Context) -> int:
         said = printable(plan.rejection.stderr.strip().rpartition("\n")[2]) or "nothing"
         print(
             f"hpccompat: warning: the job was not planned; sbatch -v --test-only said: {said}",
+            file=sys.stderr,
+        )
+    return status
+
+
+def _unread(line: Unknown, context: Context) -> int:
+    """A command line that we can't take apart: sbatch will say what is wrong with it, or the job goes
+    unplanned, which is no news to keep."""
+    if load_settings(context.config).policy.unavailable == "deny":
+        answer = ask(("sbatch", "--test-only", *line.words), PATIENCE)
+        if answer.status == 0:
+            raise Refused(f"the option --{line.name} is unknown or ambiguous to hpccompat, the job can't be planned")
+        sys.stderr.write(answer.stderr)
+        return answer.status
+    status = hand_over(line.words)
+    if status == 0:
+        print(
+            f"hpccompat: warning: the job was not planned; the option --{line.name} is unknown or ambiguous to us",
             file=sys.stderr,
         )
     return status

@@ -63,15 +63,22 @@ class Unknown:
 class CommandLine:
     """`options`: Slurm's own, of the first component if there are several. `ours`: name -> values in their
     order. `loud`: the options without -Q and --quiet, which can't stand together with -v. `script`: the
-    script and its arguments; with `wrap`, or from standard input, there is none."""
+    script and its arguments; with `wrap`, or from standard input, there is none. `ended`: a `--` stands
+    before it."""
 
     options: tuple[str, ...]
     ours: Mapping[str, tuple[str, ...]]
     script: tuple[str, ...] = ()
     loud: tuple[str, ...] = ()
+    ended: bool = False
     wrap: bool = False
     information: bool = False
     components: int = 1
+
+    @property
+    def tail(self) -> tuple[str, ...]:
+        """What follows the options."""
+        return ("--", *self.script) if self.ended else self.script
 
     @property
     def quiet(self) -> bool:
@@ -82,13 +89,15 @@ class CommandLine:
         return self.ours[name][-1] if name in self.ours else None
 
 
-def scan(arguments: Sequence[str], plugins: Mapping[str, Value]) -> CommandLine | Unknown:
-    """`plugins`: long options that this sbatch has beyond the tables. Raises UsageError for ours alone."""
-    long = {**plugins, **_LONG}
+def scan(arguments: Sequence[str], offered: Mapping[str, Value]) -> CommandLine | Unknown:
+    """`offered`: the long options that this sbatch's help lists, where they are known. Raises UsageError for
+    ours alone."""
+    long = {**offered, **_LONG}
     options: list[str] = []
     loud: list[str] = []
     ours: dict[str, list[str]] = {}
     seen: set[str] = set()
+    ended = False
     components = 1
     words = list(arguments)
     position = 0
@@ -108,12 +117,11 @@ def scan(arguments: Sequence[str], plugins: Mapping[str, Value]) -> CommandLine 
             position += 1 if equals else 2
             continue
         elif word == "--":
-            options.append(word)
-            loud.append(word)
             position += 1
+            ended = True
             break
         elif word.startswith("--"):
-            option = _complete(name[2:], long)
+            option = _complete(name[2:], long, offered)
             if option is None:
                 return Unknown(name[2:], (*options, *words[position:]))
             seen.add(option)
@@ -135,6 +143,7 @@ def scan(arguments: Sequence[str], plugins: Mapping[str, Value]) -> CommandLine 
         {name: tuple(values) for name, values in ours.items()},
         tuple(words[position:]),
         tuple(loud),
+        ended,
         wrap="wrap" in seen,
         information=bool(seen & _INFORMATION),
         components=components,
@@ -160,9 +169,12 @@ def options_in_help(text: str) -> dict[str, Value]:
     return found
 
 
-def _complete(name: str, long: Mapping[str, Value]) -> str | None:
-    """The option that a full or abbreviated name stands for, None where it is unknown or ambiguous."""
+def _complete(name: str, long: Mapping[str, Value], offered: Mapping[str, Value]) -> str | None:
+    """The option that a full or abbreviated name stands for, None where it is unknown or ambiguous. Of several
+    candidates one may be the only one that this sbatch offers: the tables span its releases."""
     if name in long:
         return name
     candidates = [option for option in long if option.startswith(name)]
+    if len(candidates) > 1:
+        candidates = [option for option in candidates if option in offered]
     return candidates[0] if len(candidates) == 1 else None

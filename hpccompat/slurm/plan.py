@@ -23,11 +23,8 @@ class Rewrite:
 
         `exclude_file`: hands the list over in this file instead (its name must hold a slash)."""
         if not self.exclude:
-            return (*line.options, *line.script)
-        options = line.options
-        ending = ("--",) if options and options[-1] == "--" else ()
-        options = options[: len(options) - len(ending)]
-        return (*options, f"--exclude={exclude_file or self.exclude}", *ending, *line.script)
+            return (*line.options, *line.tail)
+        return (*line.options, f"--exclude={exclude_file or self.exclude}", *line.tail)
 
     @property
     def needs_file(self) -> bool:

@@ -22,5 +22,5 @@ def read_command_line(arguments: Sequence[str]) -> CommandLine | Unknown:
 def merged_request(line: CommandLine, stdin: str | None) -> tuple[tuple[JobRequest, ...], Answer]:
     """The job's components as Slurm reports them, and its whole answer; no components where it rejects
     the job before it has read the request. Raises SlurmError."""
-    answer = ask(("sbatch", "-v", "--test-only", *line.loud, *line.script), PATIENCE, stdin)
+    answer = ask(("sbatch", "-v", "--test-only", *line.loud, *line.tail), PATIENCE, stdin)
     return defined_options(answer.stderr), answer

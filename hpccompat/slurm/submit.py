@@ -27,18 +27,22 @@ def submit(line: CommandLine, rewrite: Rewrite, stdin: str | None, wait: bool) -
     unless `wait` says so. Raises SlurmError."""
     if stdin is None and not rewrite.needs_file and not wait:
         return become("sbatch", rewrite.arguments(line))
-    path = program("sbatch")
     with tempfile.NamedTemporaryFile("w", prefix="hpccompat-exclude-", suffix=".txt") as file:
         if rewrite.needs_file:
             file.write(rewrite.exclude + "\n")
             file.flush()
-        arguments = rewrite.arguments(line, file.name if rewrite.needs_file else None)
-        try:
-            done = subprocess.run(
-                [path, *arguments],
-                input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
-                check=False,
-            )
-        except OSError as error:
-            raise SlurmError(f"sbatch can't be run: {error.strerror}") from error
+        return hand_over(rewrite.arguments(line, file.name if rewrite.needs_file else None), stdin)
+
+
+def hand_over(arguments: Sequence[str], stdin: str | None = None) -> int:
+    """Runs sbatch to its end, on our standard input unless another is given. Raises SlurmError."""
+    path = program("sbatch")
+    try:
+        done = subprocess.run(
+            [path, *arguments],
+            input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
+            check=False,
+        )
+    except OSError as error:
+        raise SlurmError(f"sbatch can't be run: {error.strerror}") from error
     return done.returncode if done.returncode >= 0 else 128 - done.returncode

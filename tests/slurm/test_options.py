@@ -32,7 +32,8 @@ def scanned(text: str) -> CommandLine:
         ("--constr b job.sh", 2, 1),
         ("--exclusive job.sh", 1, 1),
         ("--exclusive=user job.sh", 1, 1),
-        ("-p a -- job.sh --x", 3, 2),
+        ("-p a -- job.sh --x", 2, 2),
+        ("-J -- job.sh", 2, 1),
         ("-x --compat job.sh", 2, 1),
         ("--comment -Q job.sh", 2, 1),
         ("-N1 - x", 1, 2),
@@ -90,6 +91,8 @@ def test_what_else_is_seen() -> None:
 def test_unknown_and_ambiguous_options() -> None:
     assert scan(["-N1", "--compat=off", "--spank-x", "y"], {}) == Unknown("spank-x", ("-N1", "--spank-x", "y"))
     assert scan(["--no", "x"], {}) == Unknown("no", ("--no", "x"))
+    assert isinstance(scan(["--ext", "x", "j"], {}), Unknown), "extra, external, extra-node-info"
+    assert isinstance(scan(["--ext", "x", "j"], {"extra-node-info": Value.REQUIRED}), CommandLine)
     line = scan(["--spank-x", "y", "j"], {"spank-x": Value.REQUIRED})
     assert isinstance(line, CommandLine)
     assert line.script == ("j",)
@@ -124,7 +127,7 @@ def test_nothing_is_lost_but_our_options(words: list[str]) -> None:
         return
     if isinstance(line, Unknown):
         return
-    left = list(line.options) + list(line.script)
+    left = list(line.options) + list(line.tail)
     remaining = iter(words)
     assert all(any(word == each for each in remaining) for word in left), "the order is kept"
     taken = sum(len(values) for values in line.ours.values())
