@@ -97,9 +97,7 @@ def _mapping(value: object, path: str) -> Mapping[str, object] | None:
         return None
     if not isinstance(value, Mapping):
         raise FeaturesError("spec-type", f"must be a mapping, not {_noun(value)}", path)
-    for key in value:
-        _string(key, path)
-    return value
+    return {_string(key, path): each for key, each in value.items()}
 
 
 def _string(value: object, path: str) -> str:
@@ -107,7 +105,8 @@ def _string(value: object, path: str) -> str:
         return ""
     if not isinstance(value, str):
         raise FeaturesError("spec-type", f"must be a string, not {_noun(value)}", path)
-    return value
+    # Go's encoding/json reads half of a surrogate pair as the replacement character; UTF-8 can't hold it.
+    return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _noun(value: object) -> str:

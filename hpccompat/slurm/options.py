@@ -135,6 +135,8 @@ def scan(arguments: Sequence[str], offered: Mapping[str, Value]) -> CommandLine 
             audible = f"-{kept}" if kept else ""
         else:
             break
+        # sbatch looks for the separator before it looks at options, and so finds it in their values too.
+        components += taken.count(":")
         options += [word, *taken]
         loud += [*([audible] if audible else []), *taken]
         position += 1 + len(taken)

@@ -86,6 +86,7 @@ def test_what_else_is_seen() -> None:
     assert not scanned("-N1").wrap
     assert all(scanned(text).information for text in ("--help", "-h", "-V", "--usage", "--vers", "-Hh"))
     assert scanned("-N1 : -N2 j").components == 2
+    assert scanned("-J : j").components == 2, "sbatch takes it for a separator, too"
 
 
 def test_unknown_and_ambiguous_options() -> None:
