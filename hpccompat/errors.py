@@ -61,7 +61,8 @@ class RecordError(DocumentError):
 
 
 class EvaluationError(HpccompatError):
-    """The rule engine stops where NFD's would; `kind` is one of NFD's error kinds, or `panic`."""
+    """The rule engine stops where NFD's would; `kind` is one of NFD's error kinds, `panic`
+    (NFD crashes there), or `limit`."""
 
     exit_code = 1
 

@@ -10,8 +10,6 @@ import pytest
 from tests.conformance.vectors import Case, expected, own_cases, own_groups, shared_cases, status, verdict
 
 REFUSED = ("error", "unsupported-template")
-# Classes that Go's regexp has and google-re2 lacks (\p{ASCII}, \p{Letter}), and \C, which only RE2 has.
-REGEX_CLASSES = {f"hand-regex-p0{number}" for number in ("071", "072", "073", "074", "224", "225")}
 
 
 def disagreements(cases: Iterable[Case]) -> tuple[list[str], int]:
@@ -37,7 +35,7 @@ def other_reports(cases: Iterable[Case]) -> list[str]:
 def test_own_vectors(group: str, record_property: Callable[[str, object], None]) -> None:
     cases = own_cases(group)
     wrong, refused = disagreements(cases)
-    assert [each for each in wrong if each.split(":")[0] not in REGEX_CLASSES] == []
+    assert wrong == []
     assert other_reports(cases) == []
     record_property("templates refused", refused)
 
