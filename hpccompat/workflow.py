@@ -7,10 +7,13 @@ records ─────────────────┴─ selection ─ 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hpccompat.document.tree import as_data
+from hpccompat.document.yaml import Limits, parse
 from hpccompat.errors import (
     DocumentError,
     InvalidReference,
@@ -24,7 +27,7 @@ from hpccompat.errors import (
 )
 from hpccompat.features.model import Features
 from hpccompat.nodes.hostlist import expand, fold
-from hpccompat.nodes.record import load_record
+from hpccompat.nodes.record import SIZE_LIMIT, load_record
 from hpccompat.nodes.store import Store
 from hpccompat.plan.eligible import Eligibility, eligibility
 from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict, judge, select
@@ -38,7 +41,7 @@ from hpccompat.slurm.probe import merged_request
 from hpccompat.slurm.request import JobRequest, compat_lines
 from hpccompat.slurm.script import read_script
 from hpccompat.spec.decode import load_spec
-from hpccompat.spec.lint import mistakes
+from hpccompat.spec.lint import lint
 from hpccompat.spec.model import CompatibilitySpec
 
 COMPAT_LEVELS = ("off", "warn", "require")
@@ -289,14 +292,20 @@ def select_recorded(resolved: Resolved, hostlist: str | None, tags: Collection[s
 
 
 def judge_file(resolved: Resolved, file: Path, tags: Collection[str]) -> NodeVerdict:
-    """The verdict on a node record, or NFD features, in a file. Raises RecordError."""
+    """The verdict on a node record, or NFD features, in a file of JSON or YAML. Raises RecordError."""
     try:
-        record = load_record(file.read_bytes())
+        text = file.read_bytes()
+        record = load_record(text if text.lstrip().startswith(b"{") else _as_json(text))
+    except DocumentError as error:
+        raise RecordError(error.kind, f"{error.text} ({file})", error.path, error.line, error.column) from error
     except OSError as error:
         raise RecordError("yaml-syntax", f"{file}: {error.strerror}") from error
-    except RecordError as error:
-        raise RecordError(error.kind, f"{file}: {error.text}", error.path) from error
     return judge_features(resolved, record.features, record.errors, tags)
+
+
+def _as_json(text: bytes) -> str:
+    """A feature file in YAML as NFD would read it. Raises DocumentError."""
+    return json.dumps(as_data(parse(text, Limits(size=SIZE_LIMIT))))
 
 
 def judge_features(
@@ -323,7 +332,8 @@ def _resolve_for_job(demand: Demand, settings: Settings) -> Resolved:
         raise _Unclear("unavailable", str(error)) from error
     if resolved is None:
         raise _Unclear("no_spec", f"image {demand.name} has no compatibility spec in its registry")
-    wrong = [*mistakes(resolved.spec), *_without_sets(resolved.spec, demand.tags)]
+    wrong = [str(each) for each in lint(resolved.spec) if each.level == "error"]
+    wrong += _without_sets(resolved.spec, demand.tags)
     if wrong:
         raise _Unclear("invalid", f"the spec of {demand.name} ({resolved.found_at}) can't be meant: {'; '.join(wrong)}")
     return resolved

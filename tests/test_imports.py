@@ -35,6 +35,7 @@ FRONTS = {
     "plan": ("slurm",),
     "check": ("plan", "sources"),
     "features": ("sources", "nodes"),
+    "spec": ("spec",),
     "render": ("plan",),
 }
 EFFECTS = {"os", "subprocess", "socket", "logging", "time", "shutil", "tempfile", "requests", "pathlib", "threading"}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hpccompat.cli.main import Context
-from hpccompat.errors import Unavailable
+from hpccompat.errors import EvaluationError, Unavailable, UsageError
 from hpccompat.plan.selection import NodeVerdict, Verdict
 from hpccompat.settings import Settings, load_settings
 from hpccompat.workflow import (
@@ -31,6 +31,8 @@ def run(arguments: Sequence[str], context: Context) -> int:
     if resolved is None:
         raise Unavailable(f"image {name} has no compatibility spec in its registry")
     as_json = context.output == "json"
+    if context.output == "nfd-json" and (options.node or options.all):
+        raise UsageError("NFD's list is of one node: nfd-json goes with --features, or with this host")
     if options.node or options.all:
         selection = select_recorded(resolved, options.node, tags, settings)
         if as_json:
@@ -43,7 +45,11 @@ def run(arguments: Sequence[str], context: Context) -> int:
         judged = judge_file(resolved, options.features, tags)
     else:
         judged = _this_host(resolved, tags, settings)
-    if as_json:
+    if context.output == "nfd-json":
+        if judged.report is None:
+            raise EvaluationError("error", "; ".join(judged.reasons))
+        print_json(judged.report.to_nfd())
+    elif as_json:
         print_json(report_json(judged))
     else:
         show_report(judged)

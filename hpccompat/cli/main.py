@@ -21,9 +21,10 @@ COMMANDS = {
     "salloc": ("submit", "passed on to Slurm as it is"),
     "plan": ("plan", "show what a submission would become, and why; submits nothing"),
     "check": ("check", "judge an image or a spec against this host, a feature file, or recorded nodes"),
+    "spec": ("spec", "validate compatibility specs"),
     "features": ("features", "discover this host's features, collect them into the store, show records"),
 }
-OUTPUTS = ("table", "json")
+OUTPUTS = ("table", "json", "nfd-json")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     listed = "\n".join(f"  {name:<10} {summary}" for name, (_, summary) in COMMANDS.items())
     parser = argparse.ArgumentParser(
         prog="hpccompat",
-        usage="hpccompat [--output table|json] [--config FILE] COMMAND …",
+        usage="hpccompat [--output table|json|nfd-json] [--config FILE] COMMAND …",
         description="Starts HPC jobs only on nodes that their container image is compatible with.",
         epilog=f"commands (hpccompat COMMAND --help tells more; that of sbatch is Slurm's):\n{listed}\n\n"
         "exit status: 0 compatible or done, 1 not compatible, 2 wrong usage or input,\n"
@@ -73,7 +74,12 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"hpccompat {__version__}")
-    parser.add_argument("--output", choices=OUTPUTS, default="table", help="for people or for programs")
+    parser.add_argument(
+        "--output",
+        choices=OUTPUTS,
+        default="table",
+        help="for people, for programs; nfd-json: of check, the list that NFD prints",
+    )
     parser.add_argument(
         "--config",
         type=Path,

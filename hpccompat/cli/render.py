@@ -12,7 +12,7 @@ from hpccompat.errors import RecordError
 from hpccompat.nodes.hostlist import fold
 from hpccompat.nodes.store import Store
 from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict
-from hpccompat.spec.explain import of_rule
+from hpccompat.spec.explain import matched, of_rule
 from hpccompat.workflow import Component, Message, Plan
 
 
@@ -131,7 +131,7 @@ def show_report(judged: NodeVerdict) -> None:
         print(f"\n{_mark(each.matched)} {printable(', '.join(names))} (weight {each.compatibility.weight})")
         for rule in each.rules:
             print(f"  {_mark(rule.matched)} {printable(rule.rule.name) or '(rule without a name)'}")
-            for line in () if rule.matched else of_rule(rule):
+            for line in matched(rule) if rule.matched else of_rule(rule):
                 print(f"      {printable(line)}")
 
 

@@ -122,12 +122,12 @@ class _Builder:
         self._check_tag(event.tag, line, column)
         tagged = event.tag.removeprefix(_PREFIX) if event.tag and event.tag != "!" else None
         if tagged == "str" or (tagged is None and not event.implicit[0]) or _is_local(event.tag):
-            return Scalar(event.value, line, column)
+            return Scalar(event.value, line, column, event.value)
         value = plain(event.value)
         accepted = {"int": int, "float": (int, float), "bool": bool, "null": type(None)}
         if tagged in accepted and not isinstance(value, accepted[tagged]):  # type: ignore[arg-type]
             raise DocumentError("yaml-syntax", f"{event.value!r} is no {tagged}", "", line, column)
-        return Scalar(value, line, column)
+        return Scalar(value, line, column, event.value)
 
     @staticmethod
     def _check_tag(tag: str | None, line: int, column: int) -> None:

@@ -121,12 +121,9 @@ def _expressions(
     results = []
     for position, (name, expression) in enumerate(ordered):
         singly = sum(row[position] for row in of_instances)
-        found = of_names[position].found if of_names else None
-        if values.instances:
-            found = f"{singly} of {len(values.instances)}"
         by_name = of_names[position] if of_names else ExpressionResult(name, expression, False, False)
         matched_singly, reported = by_name.matched or singly > 0, by_name.reported or singly > 0
-        results.append(ExpressionResult(name, expression, matched_singly, reported, found))
+        results.append(ExpressionResult(name, expression, matched_singly, reported, by_name.found, singly))
     return matched, tuple(results), tuple(elements)
 
 

@@ -18,7 +18,8 @@ PATTERN_LIMIT = 4096
 
 @functools.lru_cache(maxsize=512)
 def compile_pattern(pattern: str) -> Any:
-    """Raises EvaluationError of kind `bad-regexp`, or `limit` for a pattern that is too long. The compiled pattern's `search(text)` is Go's MatchString."""
+    """Raises EvaluationError of kind `bad-regexp`, or `limit` for a pattern that is too long. The compiled
+    pattern's `search(text)` is Go's MatchString."""
     import re2
 
     if len(pattern) > PATTERN_LIMIT:

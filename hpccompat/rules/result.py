@@ -11,7 +11,7 @@ from hpccompat.rules.model import MatchExpression, Rule, Term
 @dataclass(frozen=True)
 class ExpressionResult:
     """`element` is "" for a matchName. `found` is what the node has there: a value, "present" for a flag,
-    None where there is nothing; for instances it says how many of them match this expression alone.
+    None where there is nothing. `singly`: how many instances match this expression alone.
     `reported` is what NFD's list says of it: a DoesNotExist that the flags satisfy and the attributes don't is
     reported as matched."""
 
@@ -20,6 +20,7 @@ class ExpressionResult:
     matched: bool
     reported: bool
     found: str | None = None
+    singly: int = 0
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,7 @@ def _term(result: TermResult) -> str:
     if not result.expressions:
         return "nothing there, or not evaluated after an earlier failure"
     if result.instances:
-        wanted = ", ".join(f"{each.element} {each.expression}" for each in result.expressions)
-        singly = ", ".join(f"{each.element}: {each.found}" for each in result.expressions)
-        detail = f" (each alone: {singly})" if len(result.expressions) > 1 else ""
-        return f"none of {result.instances} has {wanted}{detail}"
+        return _instances(result)
     return ", ".join(_element(each) for each in result.expressions if not each.matched)
 
 
@@ -61,3 +58,34 @@ def _element(result: ExpressionResult) -> str:
     if result.found == "present":
         return f"{result.element} is a flag, and has no value to be {result.expression}"
     return f"{result.element} is {result.found!r} (wanted {result.expression})"
+
+
+def _instances(result: TermResult) -> str:
+    """How many instances satisfy the expression that most of them do, and what none of these has besides."""
+    best = max(result.expressions, key=lambda each: each.singly)
+    if not best.singly:
+        wanted = ", ".join(f"{each.element} {each.expression}" for each in result.expressions)
+        return f"none of {result.instances} has {wanted}"
+    rest = ", ".join(f"{each.element} {each.expression}" for each in result.expressions if each is not best)
+    has = "has" if best.singly == 1 else "have"
+    return f"{best.singly} of {result.instances} {has} {best.element} {best.expression}, none of them {rest}"
+
+
+def matched(result: RuleResult) -> Iterator[str]:
+    """What satisfied a rule: a line for each term that matched."""
+    parts = [each for each in (result.features, *result.any) if each is not None and each.matched]
+    for term in (term for part in parts for term in part.terms):
+        if term.expressions and term.instances:
+            wanted = ", ".join(f"{each.element} {each.expression}" for each in term.expressions)
+            yield f"{term.term.feature}: {len(term.elements)} of {term.instances} with {wanted}"
+        elif term.expressions:
+            found = ", ".join(f"{each.element} {_has(each.found)}" for each in term.expressions)
+            yield f"{term.term.feature}: {found}"
+        else:
+            yield f"{term.term.feature}: {f'{len(term.elements)} names match' if term.name else 'reported'}"
+
+
+def _has(found: str | None) -> str:
+    if found is None:
+        return "not there"
+    return "present" if found == "present" else f"is {found!r}"

@@ -14,6 +14,11 @@ from hpccompat.cli.render import printable
 from tests.cluster.site import HOSTS, HPCCOMPAT
 from tests.integration.line import SOLVER, run_hpccompat
 
+SPEC_ON_KERNEL = (
+    '{"compatibilities": [{"weight": 3, "rules": [{"name": "Linux", "matchFeatures": [{"feature": '
+    '"kernel.version", "matchExpressions": {"major": {"op": "Ge", "value": ["2"]}}}]}]}]}'
+)
+
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
@@ -82,6 +87,43 @@ def test_one_feature_file(config: Path, tmp_path: Path) -> None:
     assert [rule["match"] for rule in found["sets"][0]["rules"]] == [True, False, True]
 
 
+def test_a_feature_file_may_be_yaml(tmp_path: Path) -> None:
+    features, spec = tmp_path / "features.yaml", tmp_path / "spec.yaml"
+    features.write_text("attributes:\n  kernel.version:\n    elements: {major: '6', minor: '1'}\n")
+    spec.write_text(SPEC_ON_KERNEL)
+    answer = run_hpccompat("check", "--spec", spec, "--features", features)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert "kernel.version: major is '6'" in answer.stdout
+    features.write_text("attributes:\n  kernel.version:\n    elements: {major: 6}\n")
+    assert "elements.major: must be a string, not a number" in run_hpccompat(
+        "check", "--spec", spec, "--features", features
+    ).stderr  # fmt: skip
+
+
+def test_nfds_own_list(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC_ON_KERNEL)
+    answer = run_hpccompat("--output", "nfd-json", "check", "--spec", spec)
+    expression = {"feature": "kernel.version", "name": "major", "expression": {"op": "Ge", "value": ["2"]}}
+    row = {**expression, "matcherType": "matchExpression", "isMatch": True}
+    assert json.loads(answer.stdout) == [
+        {"rules": [{"name": "Linux", "isMatch": True, "matchedExpressions": [row]}], "weight": 3}
+    ]
+    assert run_hpccompat("--output", "nfd-json", "check", "--spec", spec, "--all").returncode == 2
+
+
+def test_specs_are_validated(tmp_path: Path) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SOLVER.read_text().replace("matchAny", "matchAll").replace('"4"', "4.10"))
+    answer = run_hpccompat("spec", "validate", SOLVER, spec)
+    assert answer.returncode == 2
+    assert f"{SOLVER}: no remarks" in answer.stdout
+    assert f"{spec}:12:5: error: compatibilities[0].rules[1].matchAll: unknown key" in answer.stdout
+    (good, bad) = json.loads(run_hpccompat("--output", "json", "spec", "validate", SOLVER, spec).stdout)
+    assert good == {"file": str(SOLVER), "remarks": []}
+    assert {each["level"] for each in bad["remarks"]} == {"error", "warning"}
+
+
 def test_an_error_is_neither_true_nor_false(tmp_path: Path) -> None:
     spec, features = tmp_path / "spec.yaml", tmp_path / "features.json"
     spec.write_text(SOLVER.read_text().replace("op: Gt, value", "op: Gt, type: nonsense, value"))
@@ -94,10 +136,7 @@ def test_an_error_is_neither_true_nor_false(tmp_path: Path) -> None:
 
 def test_this_host_is_checked_without_more(tmp_path: Path) -> None:
     spec = tmp_path / "spec.json"
-    spec.write_text(
-        '{"compatibilities": [{"weight": 3, "rules": [{"name": "Linux", "matchFeatures": [{"feature": '
-        '"kernel.version", "matchExpressions": {"major": {"op": "Ge", "value": ["2"]}}}]}]}]}'
-    )
+    spec.write_text(SPEC_ON_KERNEL)
     answer = run_hpccompat("--output", "json", "check", "--spec", spec)
     assert answer.returncode == 0
     assert json.loads(answer.stdout)["weight"] == 3
@@ -111,7 +150,7 @@ def test_this_host_is_checked_without_more(tmp_path: Path) -> None:
         (["--image", "app.sif"], 3, "app.sif"),
         (["--image", "127.0.0.1:1/a"], 3, "Connection refused"),
         (["--spec", str(SOLVER), "--features", "nowhere.json"], 2, "nowhere.json: No such file"),
-        (["--spec", str(SOLVER), "--features", str(SOLVER)], 2, "not JSON"),
+        (["--spec", str(SOLVER), "--features", str(SOLVER)], 2, "neither a node record nor NFD Features"),
     ],
 )
 def test_errors_have_their_status_and_stand_on_stderr(arguments: list[str], status: int, named: str) -> None:

@@ -28,7 +28,7 @@ NODES = {
 WHY = {
     "arm": "cpu.model: vendor_id is 'ARM' (wanted In [Intel, AMD])",
     "no-module": "kernel.loadedmodule: vfio-pci missing",
-    "other-class": "pci.device: none of 1 has class In [0200], vendor In [0eee] (each alone: class: 0 of 1",
+    "other-class": "no alternative matches: pci.device: 1 of 1 has vendor In [0eee], none of them class In [0200]",
     "no-adapter": "pci.device",
 }
 
