@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from dataclasses import fields
 from pathlib import Path
 
+import pytest
+import yaml
+
+import hpccompat
 from hpccompat.cli.main import COMMANDS
 from hpccompat.settings import Policy, Settings
 from hpccompat.slurm.options import OURS
@@ -43,3 +48,47 @@ def test_links_lead_somewhere() -> None:
     for file in (README, *DOCS.glob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", file.read_text()):
             assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+EXAMPLE = re.compile(r"^```yaml (rule|node [^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def examples() -> list[tuple[str, str, str]]:
+    """(rules, node, expected) of docs/rules.md: each node belongs to the rules above it."""
+    found, rules = [], ""
+    for kind, text in EXAMPLE.findall((DOCS / "rules.md").read_text()):
+        if kind == "rule":
+            rules = text
+        else:
+            found.append((rules, text, kind.removeprefix("node ")))
+    return found
+
+
+def features_of(text: str) -> object:
+    """A mapping is attributes, a list of words flags, a list of mappings instances."""
+    kinds: dict[str, dict[str, object]] = {"flags": {}, "attributes": {}, "instances": {}}
+    for name, value in yaml.safe_load(text).items():
+        if isinstance(value, dict):
+            kinds["attributes"][name] = {"elements": value}
+        elif value and isinstance(value[0], dict):
+            kinds["instances"][name] = {"elements": [{"attributes": each} for each in value]}
+        else:
+            kinds["flags"][name] = {"elements": {each: {} for each in value}}
+    return kinds
+
+
+@pytest.mark.parametrize(("rules", "node", "expected"), examples())
+def test_the_examples_of_the_spec_language(rules: str, node: str, expected: str) -> None:
+    spec = hpccompat.load_spec("version: v1alpha1\ncompatibilities:\n- rules:\n" + textwrap.indent(rules, "  "))
+    features = hpccompat.load_features(features_of(node))
+    if expected.startswith("error "):
+        with pytest.raises(hpccompat.EvaluationError) as error:
+            hpccompat.check_node(spec, features)
+        assert error.value.kind == expected.removeprefix("error ")
+    else:
+        assert expected in ("matches", "does not match")
+        assert hpccompat.check_node(spec, features).compatible == (expected == "matches")
+
+
+def test_there_are_examples() -> None:
+    assert len(examples()) >= 25

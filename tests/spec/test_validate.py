@@ -46,8 +46,6 @@ FULL = "{feature: kernel.version, matchExpressions: {full: {op: Ge, type: versio
 TWICE = (
     "{{feature: cpu.model, matchExpressions: {{id: {}}}}}\n    - {{feature: cpu.model, matchExpressions: {{id: {}}}}}"
 )
-    "{{feature: cpu.model, matchExpressions: {{id: {}}}}}\n    - {{feature: cpu.model, matchExpressions: {{id: {}}}}}"
-)
 WARNINGS = [
     (FULL, "{op", "stops the whole check"),
     ("{feature: kernel.loadedmodule, matchExpressions: {x: {op: NotIn, value: [a]}}}", "{op", "flags, which have no"),
