@@ -1,5 +1,6 @@
 # make demo    the main job on this machine: a real Slurm cluster, a real registry, on loopback
 # make test    all tests; make check: lint and types; make tools: programs from a newer Debian suite
+# make bench   what it costs, as ratios within one run
 # Each does its own set-up: a virtual environment, Debian packages (as root or with sudo), private tools.
 
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV = .venv
 TOOLS = .tools
 BIN = $(VENV)/bin
 
-.PHONY: demo test check packages tools clean
+.PHONY: demo test check bench packages tools clean
 .DELETE_ON_ERROR:
 
 demo: packages tools $(VENV)/.complete
@@ -20,6 +21,9 @@ check: $(VENV)/.complete
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(VENV)/.complete
+	$(BIN)/python benchmarks/rules.py
 
 packages:
 	@sh tests/setup/packages.sh

@@ -305,7 +305,7 @@ def judge_file(resolved: Resolved, file: Path, tags: Collection[str]) -> NodeVer
 
 def _as_json(text: bytes) -> str:
     """A feature file in YAML as NFD would read it. Raises DocumentError."""
-    return json.dumps(as_data(parse(text, Limits(size=SIZE_LIMIT))))
+    return json.dumps(as_data(parse(text, Limits(size=SIZE_LIMIT, nodes=500_000))))
 
 
 def judge_features(

@@ -25,7 +25,7 @@ class Limits:
 
     size: int = 1024 * 1024
     depth: int = 64
-    nodes: int = 200_000
+    nodes: int = 10_000
     aliases: int = 100
 
 
@@ -79,6 +79,7 @@ class _Builder:
                 if len(stack) >= self.limits.depth:
                     raise DocumentError("limit", f"nested more than {self.limits.depth} deep", "", line, column)
                 self._check_tag(event.tag, line, column)
+                self._count(1, line, column)
                 kind = Sequence if isinstance(event, yaml.SequenceStartEvent) else Mapping
                 stack.append(_Open(kind, line, column, event.anchor, []))
                 continue

@@ -74,12 +74,19 @@ def translated(name: str, negated: bool, in_class: bool) -> str | None:
     return f"\\{'P' if negated else 'p'}{{{_NAMES[key]}}}" if key in _NAMES else None
 
 
+# The code points at which a class can begin or end: in the gaps between these, all are unassigned or all are for
+# private use, as their neighbours are. Surrogates are left out, no text holds them.
+_LANDMARKS = (
+    *(range(0xD800), range(0xE000, 0x40000), range(0xE0000, 0xE1000), range(0xEFFFF, 0xF0001)),
+    *(range(0xFFFFD, 0x100001), range(0x10FFFD, 0x110000)),
+)
+
+
 @functools.lru_cache(maxsize=8)
 def _all_but(union: str) -> str:
     """The complement of a union, as ranges: inside a character class nothing else can say it."""
     import re2
 
-    # All of Unicode but the surrogates, the quick way.
-    text = "".join(array("I", each).tobytes().decode(_UTF_32) for each in (range(0xD800), range(0xE000, 0x110000)))
+    text = "".join(array("I", each).tobytes().decode(_UTF_32) for each in _LANDMARKS)
     found = re2.compile(f"[^{union}]+").finditer(text)
     return "".join(f"\\x{{{ord(text[each.start()]):X}}}-\\x{{{ord(text[each.end() - 1]):X}}}" for each in found)

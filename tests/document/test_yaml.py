@@ -67,7 +67,9 @@ def test_keys_merges_and_documents() -> None:
         ("x" * 1_100_000, "limit", None),
         ("[" * 100, "limit", (1, 65)),
         ("a: &a x\nb: [" + "*a, " * 101 + "]", "limit", None),
-        ("[" + "1," * 200_001 + "]", "limit", None),
+        ("[" + "1," * 10_001 + "]", "limit", None),
+        ("[" + "{}," * 10_001 + "]", "limit", None),
+        ("[" + "[[]]," * 5_001 + "]", "limit", None),
     ],
 )
 def test_errors_name_the_place(text: str | bytes, kind: str, place: tuple[int, int] | None) -> None:
