@@ -35,10 +35,10 @@ from hpccompat.reference import ImageReference, parse_reference
 from hpccompat.settings import ACTIONS, Settings
 from hpccompat.slurm.command import Answer
 from hpccompat.slurm.inventory import Inventory, read_inventory
-from hpccompat.slurm.options import CommandLine
+from hpccompat.slurm.options import OURS, CommandLine
 from hpccompat.slurm.plan import Rewrite, exclude
 from hpccompat.slurm.probe import merged_request
-from hpccompat.slurm.request import JobRequest, compat_lines
+from hpccompat.slurm.request import CompatLines, JobRequest, compat_lines
 from hpccompat.slurm.script import read_script
 from hpccompat.spec.decode import load_spec
 from hpccompat.spec.lint import lint
@@ -126,19 +126,24 @@ def plan_submission(line: CommandLine, settings: Settings, environment: Mapping[
         return replace(plan, outcome="off")
     plan = replace(plan, messages=tuple(Message("warning", "settings", text) for text in (*settings.notes, *notes)))
     try:
-        planned = _plan(plan, settings, compat, environment)
+        lines = compat_lines(_script(plan))
+        plan = replace(plan, messages=plan.messages + tuple(_misplaced(line, lines)))
+        planned = _plan(plan, lines, settings, compat, environment)
     except _Unclear as unclear:
         planned = _by_policy(plan, unclear, settings, compat)
     return _observed(plan, planned) if settings.mode == "observe" else planned
 
 
-def _plan(plan: Plan, settings: Settings, compat: str, environment: Mapping[str, str]) -> Plan:
-    line = plan.line
+def _script(plan: Plan) -> str:
     try:
-        script = plan.stdin if plan.stdin is not None else read_script(line.script)
+        return plan.stdin if plan.stdin is not None else read_script(plan.line.script)
     except SlurmError as error:
         raise _Unclear("unavailable", str(error)) from error
-    demand = find_demand(line, script, environment)
+
+
+def _plan(plan: Plan, lines: CompatLines, settings: Settings, compat: str, environment: Mapping[str, str]) -> Plan:
+    line = plan.line
+    demand = find_demand(line, lines, environment)
     if demand is None:
         raise _Unclear("no_image", "the job names no image (--compat-image, a #COMPAT line, HPCCOMPAT_IMAGE)")
     resolved = _resolve_for_job(demand, settings)
@@ -233,14 +238,26 @@ def _no_node_text(found: _Chosen) -> str:
     return f"none of the {len(candidates)} nodes that the job could use can run {found.demand.name}"
 
 
-def find_demand(line: CommandLine, script: str, environment: Mapping[str, str]) -> Demand | None:
+def _misplaced(line: CommandLine, lines: CompatLines) -> list[Message]:
+    """What a user surely meant for us, and that stands where it does not reach us."""
+    texts = [
+        f"the script's line {each!r} is not understood (#COMPAT image=REF, spec=FILE, tag=T)" for each in lines.unread
+    ]
+    texts += [
+        f"{word} stands after the script's name, and goes to the script"
+        for word in line.script[1:]
+        if word.partition("=")[0] in OURS
+    ]
+    return [Message("warning", "misplaced", text) for text in texts]
+
+
+def find_demand(line: CommandLine, lines: CompatLines, environment: Mapping[str, str]) -> Demand | None:
     """The job's image or spec; the first of our options, #COMPAT lines and the environment that names one.
 
     Raises UsageError where one of these names several."""
-    lines = compat_lines(script)
     tags = tuple(
         tag.strip()
-        for text in line.ours.get("--compat-tag") or lines.get("tag", ())
+        for text in line.ours.get("--compat-tag") or lines.values.get("tag", ())
         for tag in text.split(",")
         if tag.strip()
     )
@@ -248,7 +265,7 @@ def find_demand(line: CommandLine, script: str, environment: Mapping[str, str]) 
     variable = environment.get("HPCCOMPAT_IMAGE", "")
     places = (
         ("--compat-{}", options),
-        ("#COMPAT {}=", lines),
+        ("#COMPAT {}=", lines.values),
         ("HPCCOMPAT_IMAGE", {"image": (variable,) if variable else ()}),
     )
     for origin, values in places:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hpccompat.errors import SlurmError
 
 _LINE = re.compile(r"sbatch: ([a-z][a-z0-9-]*) *: ?(.*)")
+_ALMOST = re.compile(r"\s*#+\s*COMPAT\b", re.IGNORECASE)
 _COMPAT = re.compile(r"#COMPAT\s+(image|spec|tag)=(.*)")
 
 
@@ -63,14 +64,25 @@ def _request(block: Mapping[str, str]) -> JobRequest:
     )
 
 
-def compat_lines(script: str) -> dict[str, tuple[str, ...]]:
+@dataclass(frozen=True)
+class CompatLines:
+    """`values`: key -> values in their order. `unread`: lines that look like ours, and can't be read."""
+
+    values: Mapping[str, tuple[str, ...]]
+    unread: tuple[str, ...] = ()
+
+
+def compat_lines(script: str) -> CompatLines:
     """The `#COMPAT key=value` lines of a job script, where Slurm would read #SBATCH lines: up to the first
     line that is neither blank nor a comment."""
     found: dict[str, list[str]] = {}
+    unread = []
     for line in script.splitlines():
         if line.strip() and not line.lstrip().startswith("#"):
             break
         match = _COMPAT.fullmatch(line.rstrip())
         if match:
             found.setdefault(match.group(1), []).append(match.group(2).strip().strip("\"'"))
-    return {key: tuple(values) for key, values in found.items()}
+        elif _ALMOST.match(line):
+            unread.append(line.strip())
+    return CompatLines({key: tuple(values) for key, values in found.items()}, tuple(unread))

@@ -265,3 +265,11 @@ def test_wrong_use_of_our_own_options(user: User, image: str) -> None:
     ):
         answer = user.run("sbatch", *arguments, *JOB)
         assert (answer.returncode, answer.stdout) == (2, ""), arguments
+
+
+def test_what_is_misplaced_is_told(user: User) -> None:
+    (user.folder / "job.sh").write_text("#!/bin/sh\n#COMPAT image: hpc/solver\n")
+    answer = user.run("sbatch", "-H", "job.sh", "--compat-spec=x.yaml")
+    assert answer.returncode == 0
+    assert "'#COMPAT image: hpc/solver' is not understood" in answer.stderr
+    assert "--compat-spec=x.yaml stands after the script's name" in answer.stderr

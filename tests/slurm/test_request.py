@@ -10,7 +10,7 @@ from hpccompat.errors import SlurmError
 from hpccompat.slurm.inventory import parse_inventory
 from hpccompat.slurm.options import scan
 from hpccompat.slurm.plan import exclude
-from hpccompat.slurm.request import JobRequest, compat_lines, defined_options
+from hpccompat.slurm.request import CompatLines, JobRequest, compat_lines, defined_options
 
 # As sbatch 22.05 prints it.
 REPORT = """\
@@ -61,7 +61,15 @@ def test_no_answer_breaks_it(text: str) -> None:
     ],
 )
 def test_compat_lines(script: str, found: dict[str, tuple[str, ...]]) -> None:
-    assert compat_lines(script) == found
+    assert compat_lines(script).values == found
+
+
+@pytest.mark.parametrize(
+    "line", ["#COMPAT image: x", "# COMPAT image=x", "#compat image=x", "#COMPAT images=x", "##COMPAT"]
+)
+def test_lines_that_look_like_ours_are_told(line: str) -> None:
+    assert compat_lines(f"#!/bin/sh\n{line}\n") == CompatLines({}, (line,))
+    assert compat_lines(f"#!/bin/sh\ntrue\n{line}\n") == CompatLines({})
 
 
 NODES = """\
