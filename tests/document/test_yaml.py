@@ -10,17 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpccompat.document.scalar import as_string, plain
-from hpccompat.document.tree import Mapping, Node, Scalar, Sequence
+from hpccompat.document.tree import Mapping, Scalar, Sequence, as_data
 from hpccompat.document.yaml import Limits, parse
 from hpccompat.errors import DocumentError
-
-
-def value_of(node: Node) -> object:
-    if isinstance(node, Mapping):
-        return {key: value_of(each) for key, each in node.entries.items()}
-    if isinstance(node, Sequence):
-        return [value_of(each) for each in node.items]
-    return node.value
 
 
 @pytest.mark.parametrize(
@@ -42,7 +34,7 @@ def test_unquoted_scalars_become_what_go_prints(text: str, printed: str) -> None
 
 def test_keys_merges_and_documents() -> None:
     text = "base: &b {u: 1, v: 2}\nyes: 1\n8: 2\nuse: {v: 3, <<: *b}\nall: {<<: [{z: 1}, {z: 2}]}\n---\nsecond: 1\n"
-    assert value_of(parse(text)) == {
+    assert as_data(parse(text)) == {
         "base": {"u": 1, "v": 2},
         "true": 1,
         "8": 2,
@@ -92,7 +84,7 @@ def test_aliases_do_not_multiply() -> None:
 
 
 def test_the_limits_are_arguments() -> None:
-    assert value_of(parse("[[1]]", Limits(depth=2))) == [[1]]
+    assert as_data(parse("[[1]]", Limits(depth=2))) == [[1]]
     with pytest.raises(DocumentError):
         parse("[[1]]", Limits(depth=1))
 
@@ -109,7 +101,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_json_means_itself(value: object) -> None:
-    assert value_of(parse(json.dumps(value))) == value
+    assert as_data(parse(json.dumps(value))) == value
 
 
 @given(st.text() | st.binary())
