@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import struct
 
@@ -36,8 +37,10 @@ def plain(text: str) -> Value:
         value = -value if sign == "-" else value
         if -(2**63) <= value < (2**63 if sign else 2**64):
             return value
-    if _FLOAT.fullmatch(digits):
-        return float(digits)
+    # Go takes the underscores out for numbers that begin with a digit or a sign, not for those with a point.
+    number = text if text[0] == "." else digits
+    if _FLOAT.fullmatch(number) and math.isfinite(float(number)):
+        return float(number)
     return text
 
 
@@ -50,6 +53,13 @@ def as_string(value: Value) -> str:
     if isinstance(value, float):
         return _shortest(value)
     return str(value)
+
+
+def as_key(value: Value) -> str:
+    """The value as the key of a mapping: as a string, but that YAML's own names of infinities are kept."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return {"+Inf": ".inf", "-Inf": "-.inf", "NaN": ".nan"}[as_string(value)]
+    return as_string(value)
 
 
 def _shortest(value: float) -> str:

@@ -8,12 +8,14 @@ from typing import TypeAlias
 
 @dataclass(frozen=True)
 class Scalar:
-    """`value` has the type that YAML 1.1 gives the `text`: None, bool, int, float or str."""
+    """`value` has the type that YAML 1.1 gives the `text`: None, bool, int, float or str. `quoted`: by quotes
+    or a tag it is text whatever it looks like."""
 
     value: bool | int | float | str | None
     line: int
     column: int
     text: str = ""
+    quoted: bool = False
 
     def noun(self) -> str:
         if self.value is None:

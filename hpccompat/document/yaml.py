@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import yaml
 
-from hpccompat.document.scalar import as_string, plain
+from hpccompat.document.scalar import as_key, plain
 from hpccompat.document.tree import Mapping, Node, Scalar, Sequence
 from hpccompat.errors import DocumentError
 
@@ -123,7 +123,7 @@ class _Builder:
         self._check_tag(event.tag, line, column)
         tagged = event.tag.removeprefix(_PREFIX) if event.tag and event.tag != "!" else None
         if tagged == "str" or (tagged is None and not event.implicit[0]) or _is_local(event.tag):
-            return Scalar(event.value, line, column, event.value)
+            return Scalar(event.value, line, column, event.value, quoted=True)
         value = plain(event.value)
         accepted = {"int": int, "float": (int, float), "bool": bool, "null": type(None)}
         if tagged in accepted and not isinstance(value, accepted[tagged]):  # type: ignore[arg-type]
@@ -150,10 +150,10 @@ def _close(opened: _Open) -> Node:
             raise DocumentError("yaml-syntax", f"{key.noun()} can't be a key", "", key.line, key.column)
         if isinstance(key.value, int) and key.value >= 2**63:
             raise DocumentError("yaml-syntax", f"{key.value} is too large for a key", "", key.line, key.column)
-        if key.value == "<<":
+        if key.value == "<<" and not key.quoted:
             entries |= _merged(value)
         else:
-            entries[as_string(key.value)] = value
+            entries[as_key(key.value)] = value
     return Mapping(entries, opened.line, opened.column)
 
 
