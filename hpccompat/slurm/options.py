@@ -48,7 +48,7 @@ _LONG = {
 }
 OURS = ("--compat", "--compat-image", "--compat-spec", "--compat-tag")
 _INFORMATION = {"help", "usage", "version", "?", "h", "V"}
-_HELP_LINE = re.compile(r"^\s*(?:-\w,\s*)?--([a-z0-9][a-z0-9-]*)(\[?=)?")
+_HELP_LINE = re.compile(r"^\s*(?:-\w,?\s*)?--([a-z0-9][a-z0-9-]*)(\[?=)?")
 
 
 @dataclass(frozen=True)

@@ -166,3 +166,16 @@ def test_names_in_any_encoding(user: User) -> None:
     assert answer.returncode == 4
     assert "\\udcff" in answer.stdout
     assert user.run("plan", f"--compat-spec={name}", "--wrap", name).returncode == 4
+
+
+def test_what_our_tables_leave_open_sbatch_settles(user: User, image: str) -> None:
+    # extra, external and extra-node-info begin so in some release; this sbatch has the last one alone.
+    submitted = user.run("sbatch", "--ext", "1", "-H", f"--compat-image={image}", "--wrap", "true")
+    job_id = submitted.stdout.split()[-1]
+    assert user.nodes(user.site.slurm.job(job_id)["ExcNodeList"]) == INCOMPATIBLE
+    user.bare("scancel", job_id)
+
+
+def test_a_quiet_script_is_planned(user: User, image: str) -> None:
+    job = user.job(user.run("sbatch", "-o/dev/null", user.script("true", f"#SBATCH -Q\n#COMPAT image={image}")))
+    assert user.nodes(job["ExcNodeList"]) == INCOMPATIBLE

@@ -105,9 +105,10 @@ def test_our_options_need_their_value() -> None:
 
 
 def test_options_in_help() -> None:
-    text = "  -A, --account=name  charge\n      --bb=<spec>  x\n      --nice[=value]  y\n  -H, --hold   z\nUsage: x\n"
+    text = "  -A, --account=name  charge\n      --bb=<spec>  x\n      --nice[=value]  y\n  -H, --hold   z\n  -B  --extra-node-info=S[:C]  w\nUsage: x --not-this\n"
     assert options_in_help(text) == {
         "account": Value.REQUIRED, "bb": Value.REQUIRED, "nice": Value.OPTIONAL, "hold": Value.NONE,
+        "extra-node-info": Value.REQUIRED,
     }  # fmt: skip
 
 
