@@ -1,9 +1,11 @@
-"""NFD's domain `cpu`: model (attributes) and cpuid (flags), from /proc/cpuinfo."""
+"""NFD's domain `cpu`: model and cpuid from /proc/cpuinfo; topology, cstate and pstate from sysfs."""
 
 from __future__ import annotations
 
 from hpccompat.features.model import Features
 from hpccompat.sources.host import Host
+
+_CPU = "sys/devices/system/cpu"
 
 # /proc/cpuinfo's vendor_id, and "CPU implementer" on Arm -> NFD's name of the vendor.
 _X86_VENDORS = {
@@ -143,7 +145,15 @@ _LEVELS = {
 
 def read(host: Host) -> Features:
     first = _first_processor(host.text("proc/cpuinfo") or "")
-    return Features(flags={"cpu.cpuid": _cpuid(first)}, attributes={"cpu.model": _model(first)})
+    return Features(
+        flags={"cpu.cpuid": _cpuid(first)},
+        attributes={
+            "cpu.model": _model(first),
+            "cpu.topology": _topology(host),
+            "cpu.cstate": _cstate(host),
+            "cpu.pstate": _pstate(host),
+        },
+    )
 
 
 def _first_processor(cpuinfo: str) -> dict[str, str]:
@@ -182,3 +192,42 @@ def _cpuid(processor: dict[str, str]) -> frozenset[str]:
         if needed <= flags:
             flags.add(level)
     return frozenset(flags)
+
+
+def _topology(host: Host) -> dict[str, str]:
+    sockets, siblings = set(), []
+    for name in host.entries("sys/bus/cpu/devices"):
+        package = host.value(f"sys/bus/cpu/devices/{name}/topology/physical_package_id")
+        if package is not None:
+            sockets.add(package)
+            siblings.append(host.value(f"sys/bus/cpu/devices/{name}/topology/thread_siblings_list") or "")
+    if not sockets:
+        return {}
+    # A list of one has no comma and no range.
+    threads = any("," in each or "-" in each for each in siblings)
+    return {"hardware_multithreading": "true" if threads else "false", "socket_count": str(len(sockets))}
+
+
+def _cstate(host: Host) -> dict[str, str]:
+    """Only of the driver intel_idle."""
+    if host.value(f"{_CPU}/cpuidle/current_driver") != "intel_idle":
+        return {}
+    deepest = host.value("sys/module/intel_idle/parameters/max_cstate") or ""
+    return {"enabled": "true" if int(deepest) > 0 else "false"} if deepest.isdecimal() else {}
+
+
+def _pstate(host: Host) -> dict[str, str]:
+    """Only of the driver intel_pstate; the governor where it chooses the frequency itself, and all agree."""
+    status = host.value(f"{_CPU}/intel_pstate/status")
+    if status is None:
+        return {}
+    found = {"status": status}
+    no_turbo = host.value(f"{_CPU}/intel_pstate/no_turbo")
+    if no_turbo is not None:
+        found["turbo"] = "true" if no_turbo.startswith("0") else "false"
+    if status != "passive":
+        policies = [f"{_CPU}/cpufreq/{name}" for name in host.entries(f"{_CPU}/cpufreq")]
+        governors = {host.value(f"{each}/scaling_governor") for each in policies if host.value(f"{each}/affected_cpus")}
+        if len(governors) == 1 and None not in governors:
+            found["scaling_governor"] = str(governors.pop())
+    return found

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpccompat.features.model import Features, merge
-from hpccompat.sources import cpu, kernel, pci, system
+from hpccompat.sources import cpu, kernel, memory, network, pci, storage, system
 from hpccompat.sources.host import Host
 
 # Name -> what it reads; a source is named like the beginning of its feature sets.
 SOURCES: Mapping[str, Callable[[Host], Features]] = {
     "cpu": cpu.read,
     "kernel": kernel.read,
+    "memory": memory.read,
+    "network": network.read,
     "pci": pci.read,
+    "storage": storage.read,
     "system": system.read,
 }
 

@@ -39,6 +39,10 @@ class Host:
         except (FileNotFoundError, NotADirectoryError):
             return ()
 
+    def exists(self, name: str) -> bool:
+        path = self._inside(name)
+        return path is not None and path.exists()
+
     def _inside(self, name: str) -> Path | None:
         """The path below the root, None where links lead out of it: a recorded root never shows the live
         host."""

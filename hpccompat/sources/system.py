@@ -1,4 +1,4 @@
-"""NFD's domain `system`: osrelease (attributes)."""
+"""NFD's domain `system`: osrelease and dmiid (attributes)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,24 @@ from hpccompat.sources.host import Host
 _NUMBERS = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
 
 
+_DMI = "sys/devices/virtual/dmi/id"
+# Without the serial numbers, which root alone may read, and which differ on every node.
+_DMI_ATTRIBUTES = """
+    bios_date bios_vendor bios_version board_asset_tag board_name board_vendor board_version chassis_asset_tag
+    chassis_type chassis_vendor chassis_version product_family product_name product_sku product_version sys_vendor
+"""
+
+
 def read(host: Host) -> Features:
+    return Features(attributes={"system.osrelease": _release(host), "system.dmiid": _dmi(host)})
+
+
+def _dmi(host: Host) -> dict[str, str]:
+    found = {name: host.value(f"{_DMI}/{name}") for name in _DMI_ATTRIBUTES.split()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _release(host: Host) -> dict[str, str]:
     text = host.text("etc/os-release") or host.text("usr/lib/os-release") or ""
     release = {}
     for line in text.splitlines():
@@ -21,4 +38,4 @@ def read(host: Host) -> Features:
     if match:
         parts = {"major": match[1], "minor": match[2]}
         release |= {f"VERSION_ID.{part}": value for part, value in parts.items() if value}
-    return Features(attributes={"system.osrelease": release})
+    return release

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from hpccompat.features.codec import load_features
-from hpccompat.features.model import Features
-from hpccompat.sources import cpu, kernel, pci, system
+from hpccompat.features.codec import dump_features
+from hpccompat.sources import cpu, kernel, memory, system
 from hpccompat.sources.discover import SOURCES, discover
 from hpccompat.sources.host import Host
 from tests.cluster.site import HOSTS
@@ -21,14 +20,29 @@ RECORDED = [
 ]  # fmt: skip
 
 
+def elements(features: object) -> dict[tuple[str, str], object]:
+    """(kind, feature set) -> its elements, instances in one order; empty ones may as well be absent."""
+    kinds = json.loads(json.dumps(features))
+    found = {
+        (kind, name): sorted(each["elements"], key=json.dumps) if kind == "instances" else each["elements"]
+        for kind, sets in kinds.items()
+        for name, each in sets.items()
+    }
+    return {key: each for key, each in found.items() if each}
+
+
 @pytest.mark.parametrize("name", RECORDED)
-def test_pci_devices_are_those_that_nfd_finds(name: str, shared: Path, tmp_path: Path) -> None:
+def test_recorded_hosts_are_what_nfd_says(name: str, shared: Path, tmp_path: Path) -> None:
     subprocess.run(["tar", "-C", tmp_path, "-xjf", shared / "hosts" / f"{name}.tar.bz2"], check=True)
     (root,) = tmp_path.iterdir()
-    expected = load_features(json.loads((shared / "hosts" / f"{name}.expected.json").read_text()))
-    ours = pci.read(Host(root)).instances["pci.device"]
-    key = json.dumps
-    assert sorted(ours, key=key) == sorted(expected.instances.get("pci.device", ()), key=key)
+    expected = elements(json.loads((shared / "hosts" / f"{name}.expected.json").read_text()))
+    found = discover(root)
+    assert not found.errors
+    ours = elements(dump_features(found.features))
+    assert {key: each for key, each in ours.items() if key in expected} == expected
+    # NFD took these from the running machine, not from the recording.
+    live = {"cpu.cpuid", "cpu.model", "kernel.version", "kernel.loadedmodule", "memory.swap", "system.osrelease"}
+    assert {name for _, name in ours.keys() - expected.keys()} <= live
 
 
 def test_the_hosts_of_the_demo() -> None:
@@ -47,24 +61,28 @@ def test_the_hosts_of_the_demo() -> None:
         "zen3-rocky9-infiniband": ["X86_64_V3"],
     }
     zen3 = found["zen3-rocky9-infiniband"].features
-    assert zen3.attributes == {
-        "cpu.model": {"vendor_id": "AMD", "family": "25", "id": "1", "hypervisor": "none"},
-        "kernel.version": {"full": "5.14.0-427.13.1.el9_4.x86_64", "major": "5", "minor": "14", "revision": "0"},
-        "system.osrelease": {
-            "NAME": "Rocky Linux", "VERSION": "9.4 (Blue Onyx)", "ID": "rocky", "ID_LIKE": "rhel centos fedora",
-            "VERSION_ID": "9.4", "VERSION_ID.major": "9", "VERSION_ID.minor": "4",
-        },
+    assert zen3.attributes["cpu.model"] == {"vendor_id": "AMD", "family": "25", "id": "1", "hypervisor": "none"}
+    assert zen3.attributes["kernel.version"] == {
+        "full": "5.14.0-427.13.1.el9_4.x86_64",
+        "major": "5",
+        "minor": "14",
+        "revision": "0",
+    }
+    assert zen3.attributes["system.osrelease"] == {
+        "NAME": "Rocky Linux", "VERSION": "9.4 (Blue Onyx)", "ID": "rocky", "ID_LIKE": "rhel centos fedora",
+        "VERSION_ID": "9.4", "VERSION_ID.major": "9", "VERSION_ID.minor": "4",
     }  # fmt: skip
     assert "mlx5_ib" in (zen3.flags["kernel.loadedmodule"] or ())
     assert found["neoverse-ubuntu22-ethernet"].features.attributes["cpu.model"]["vendor_id"] == "ARM"  # type: ignore[index]
 
 
 def test_an_empty_root_has_empty_feature_sets(tmp_path: Path) -> None:
-    assert discover(tmp_path).features == Features(
-        {"cpu.cpuid": frozenset(), "kernel.loadedmodule": frozenset()},
-        {"cpu.model": {}, "kernel.version": {}, "system.osrelease": {}},
-        {"pci.device": ()},
-    )
+    found = discover(tmp_path)
+    assert not found.errors
+    stated = {"memory.hugepages", "memory.numa", "memory.swap"}
+    assert {name for _, name in elements(dump_features(found.features))} == stated
+    assert found.features.attributes["memory.numa"] == {"is_numa": "false", "node_count": "0"}
+    assert found.features.names() > stated | {"cpu.model", "pci.device", "storage.block"}
 
 
 def test_a_failing_source_stops_no_other(tmp_path: Path) -> None:
@@ -72,7 +90,8 @@ def test_a_failing_source_stops_no_other(tmp_path: Path) -> None:
     found = discover(tmp_path)
     assert found.errors.keys() == {"cpu"}
     assert "IsADirectoryError" in found.errors["cpu"]
-    assert found.features.names() == {"kernel.loadedmodule", "kernel.version", "system.osrelease", "pci.device"}
+    assert {"kernel.version", "system.osrelease", "pci.device", "memory.numa"} < found.features.names()
+    assert not [name for name in found.features.names() if name.startswith("cpu.")]
 
 
 def test_every_sources_name_begins_its_feature_sets(tmp_path: Path) -> None:
@@ -106,6 +125,26 @@ def test_kernel_versions(tmp_path: Path, release: str, version: dict[str, str]) 
     (tmp_path / "proc/sys/kernel").mkdir(parents=True)
     (tmp_path / "proc/sys/kernel/osrelease").write_text(release + "\n")
     assert kernel.read(Host(tmp_path)).attributes["kernel.version"] == version
+
+
+@pytest.mark.parametrize(
+    ("kibibytes", "text"), [(64, "64Ki"), (2048, "2Mi"), (1048576, "1Gi"), (3072, "3Mi"), (1536, "1536Ki")]
+)
+def test_sizes_of_pages_are_kubernetes_quantities(tmp_path: Path, kibibytes: int, text: str) -> None:
+    pages = tmp_path / f"sys/kernel/mm/hugepages/hugepages-{kibibytes}kB"
+    pages.mkdir(parents=True)
+    (pages / "nr_hugepages").write_text("3\n")
+    found = memory.read(Host(tmp_path)).attributes["memory.hugepages"]
+    assert found == {"enabled": "true", f"hugepages-{text}": "3"}
+
+
+@pytest.mark.parametrize(
+    ("swaps", "enabled"), [("Filename Type\n", "false"), ("Filename Type\n/dev/sda2 partition\n", "true")]
+)
+def test_swap(tmp_path: Path, swaps: str, enabled: str) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/swaps").write_text(swaps)
+    assert memory.read(Host(tmp_path)).attributes["memory.swap"] == {"enabled": enabled}
 
 
 def test_flags_are_named_once() -> None:
