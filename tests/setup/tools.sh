@@ -12,11 +12,18 @@ case $dir in /*) ;; *) dir=$PWD/$dir ;; esac
 stamp="$dir/.complete-$suite"
 [ "$(cat "$stamp" 2>/dev/null)" = "$packages" ] && exit 0
 
-# The mirror that this machine already uses.
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Component: main' |
-    grep -v -e security -e snapshot | head -n 1)
+# The mirror that this machine already uses; its lists say which of the sources that is.
+find_mirror() {
+    apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Component: main' |
+        grep -v -e security -e snapshot | head -n 1
+}
+mirror=$(find_mirror)
+if [ -z "$mirror" ] && [ "$(id -u)" -eq 0 ]; then
+    apt-get -qq update || echo "tools: apt-get update failed" >&2
+    mirror=$(find_mirror)
+fi
 if [ -z "$mirror" ]; then
-    echo "tools: no Debian mirror among this machine's package sources (run apt-get update first)" >&2
+    echo "tools: no Debian mirror is known among this machine's package sources; run: apt-get update" >&2
     exit 3
 fi
 
