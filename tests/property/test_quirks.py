@@ -14,6 +14,7 @@ from hpccompat.errors import EvaluationError, SpecError
 from hpccompat.features.model import Features
 from hpccompat.rules.model import MatchExpression, Rule, Term
 from hpccompat.rules.operators import OPERATORS
+from hpccompat.rules.template.expand import VarsTemplate
 from hpccompat.rules.version import parse_version
 from hpccompat.spec.check import NodeReport, check_node
 from hpccompat.spec.decode import load_spec
@@ -141,6 +142,18 @@ def test_8_what_fails_decides_whether_variables_are_stored(has_all: bool, all_of
     report = check(storing, features=attributes({"x": "1"}))
     assert report.compatible == (any_of and (all_of or not has_all))
     assert report.matched_vars == [{"v": "1"} if all_of or not has_all else {}]
+
+
+@given(st.lists(st.sampled_from("xyz"), min_size=1, max_size=3), st.sampled_from(["", "x", "y"]), st.booleans())
+def test_9_later_sources_of_variables_override_earlier_ones(any_of: list[str], all_of: str, static: bool) -> None:
+    features = attributes({"x": "1", "y": "2"})
+    template = VarsTemplate("{{range .a.b}}v={{.Value}}\n{{end}}")
+    terms = (on(all_of, EXISTS),) if all_of else ()
+    alternatives = tuple((on(element, EXISTS),) for element in any_of)
+    report = check(Rule("r", terms, alternatives, {"v": "static"} if static else {}, template), features=features)
+    order = [{"x": "1", "y": "2"}[element] for element in [*any_of, all_of] if element in ("x", "y")]
+    expected = [*order, *(["static"] if static else [])]
+    assert report.matched_vars == [{"v": expected[-1]} if expected else {}]
 
 
 @given(ATTRIBUTES)
