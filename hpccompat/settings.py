@@ -20,7 +20,7 @@ PREFIX = "HPCCOMPAT_"
 MODES = ("observe", "advise", "enforce")
 ACTIONS = ("allow", "warn", "deny")
 # Of the environment, these are not settings.
-_NOT_KEYS = {"HPCCOMPAT_IMAGE"}
+_NOT_KEYS = {"HPCCOMPAT_IMAGE", "HPCCOMPAT_RUNNING"}
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,13 @@ class Settings:
 
 
 def load_settings(
-    config: Path | None = None, environment: Mapping[str, str] | None = None, as_root: bool | None = None
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    as_root: bool | None = None,
+    tolerant: bool = False,
 ) -> Settings:
-    """`config`: read instead of the site's file. Raises SettingsError naming file and key."""
+    """`config`: read instead of the site's file. `tolerant`: a mistake in the user's part is noted, and that part
+    left out. Raises SettingsError naming file and key."""
     environment = os.environ if environment is None else environment
     as_root = os.geteuid() == 0 if as_root is None else as_root
     site_file = config or SITE_FILE
@@ -67,12 +71,15 @@ def load_settings(
         return settings
     home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", "/nonexistent"), ".config")
     user_file = Path(home) / "hpccompat" / "config.toml"
-    for values, source in (
-        (_read(user_file), str(user_file)),
-        (_from_environment(environment), "environment"),
-    ):
-        allowed, notes = _allowed(settings, values, source)
-        settings = _apply(settings, allowed, source)
+    for source in (str(user_file), "environment"):
+        try:
+            values = _from_environment(environment) if source == "environment" else _read(user_file)
+            allowed, notes = _allowed(settings, values, source)
+            settings = _apply(settings, allowed, source)
+        except SettingsError as error:
+            if not tolerant:
+                raise
+            notes = (f"{error}; these settings are left out",)
         settings = replace(settings, notes=settings.notes + notes)
     return settings
 
@@ -104,11 +111,13 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
         if not name.startswith(PREFIX) or name in _NOT_KEYS:
             continue
         key = name.removeprefix(PREFIX).lower()
+        if key == "policy":
+            raise SettingsError(f"environment: {name} is no setting; one state is {name}_NO_SPEC=warn")
         if key.startswith("policy_"):
             values.setdefault("policy", {})[key.removeprefix("policy_")] = text
         elif key in ("min_coverage", "collect_timeout", "deadline"):
             try:
-                values[key] = float(text)
+                values[key] = int(text) if text.isdecimal() else float(text)
             except ValueError as error:
                 raise SettingsError(f"environment: {name}: {text!r} is not a number") from error
         elif key in ("plain_http", "locked"):
@@ -158,14 +167,25 @@ def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settin
             changes[key] = _one_of(value, MODES, where)
         elif key == "host_root":
             changes[key] = _text(value, where)
+        elif key == "collect_timeout" and (type(value) is not int or value < 1):
+            # The prolog reads it too, where 0 would mean no limit.
+            raise SettingsError(f"{where} must be a whole number of seconds, at least 1, not {value!r}")
         elif key in ("min_coverage", "collect_timeout", "deadline"):
             changes[key] = _number(value, where, 1.0 if key == "min_coverage" else 3600.0)
         elif key in ("plain_http", "locked"):
             changes[key] = _texts(value, where)
+            unknown = [each for each in changes[key] if key == "locked" and each not in _lockable()]
+            if unknown:
+                raise SettingsError(f"{where}: {unknown[0]!r} is no key (known: {', '.join(sorted(_lockable()))})")
         else:
             known = [each.name for each in fields(Settings) if each.name not in ("disabled", "notes")]
             raise SettingsError(f"{source}: unknown key {key!r} (known: {', '.join(sorted(known))})")
     return replace(settings, **changes)
+
+
+def _lockable() -> set[str]:
+    keys = {each.name for each in fields(Settings)} - {"disabled", "notes", "locked"}
+    return keys | {f"policy.{each.name}" for each in fields(Policy)}
 
 
 def _policy(policy: Policy, value: Any, where: str) -> Policy:

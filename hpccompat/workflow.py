@@ -136,7 +136,7 @@ def plan_submission(line: CommandLine, settings: Settings, environment: Mapping[
 
 def _script(plan: Plan) -> str:
     try:
-        return plan.stdin if plan.stdin is not None else read_script(plan.line.script)
+        return plan.stdin if plan.stdin is not None else read_script(plan.line)
     except SlurmError as error:
         raise _Unclear("unavailable", str(error)) from error
 
@@ -160,6 +160,8 @@ def _plan(plan: Plan, lines: CompatLines, settings: Settings, compat: str, envir
         store.names()
     except (SlurmError, StoreError, UsageError) as error:
         raise _Unclear("unavailable", str(error)) from error
+    if not set(required) <= inventory.nodes:
+        raise _Unclear("unavailable", f"scontrol shows no node {fold(set(required) - inventory.nodes)} (--nodelist)")
     partition = inventory.of_partitions(request.partitions)
     if not partition:
         named = ",".join(request.partitions) or "(the default)"
@@ -215,7 +217,7 @@ def _rewritten(plan: Plan, settings: Settings, compat: str, inventory: Inventory
         if denied:
             return replace(plan, outcome="refused", components=(component,), messages=tuple(messages))
     usable = chosen.eligible & chosen.candidates
-    if 0 < len(usable) < found.request.min_nodes:
+    if not found.request.nodelist and 0 < len(usable) < found.request.min_nodes:
         text = f"the job asks for {found.request.min_nodes} nodes, and only {len(usable)} are eligible"
         messages.append(Message("warning", "few_nodes", text))
     text = f"{name}: {len(usable)} of {len(chosen.candidates)} nodes are eligible: {fold(usable)}"
@@ -252,9 +254,7 @@ def _misplaced(line: CommandLine, lines: CompatLines) -> list[Message]:
 
 
 def find_demand(line: CommandLine, lines: CompatLines, environment: Mapping[str, str]) -> Demand | None:
-    """The job's image or spec; the first of our options, #COMPAT lines and the environment that names one.
-
-    Raises UsageError where one of these names several."""
+    """The job's image or spec; the first of our options, #COMPAT lines and the environment that names one."""
     tags = tuple(
         tag.strip()
         for text in line.ours.get("--compat-tag") or lines.values.get("tag", ())
@@ -272,7 +272,7 @@ def find_demand(line: CommandLine, lines: CompatLines, environment: Mapping[str,
         named = [(kind, name) for kind in ("image", "spec") for name in values.get(kind, ())]
         if len(set(named)) > 1:
             listed = ", ".join(f"{kind} {name}" for kind, name in named)
-            raise UsageError(f"the job names more than one image or spec ({listed}); this version takes one")
+            raise _Unclear("unavailable", f"the job names more than one image or spec ({listed}); only one is planned")
         if named:
             kind, name = named[0]
             return Demand(kind, name, origin.format(kind), tags)

@@ -72,6 +72,8 @@ def test_the_kill_switch(site: Path) -> None:
         ("deadline = ", "config.toml: "),
         ("deadline = -1", "deadline must be a number"),
         ("deadline = true", "deadline must be a number"),
+        ("collect_timeout = 0", "collect_timeout must be a whole number of seconds"),
+        ("collect_timeout = 0.5", "collect_timeout must be a whole number of seconds"),
         ("min_coverage = 2", "min_coverage must be a number from 0 to 1"),
         ('mode = "strict"', "mode must be one of observe, advise, enforce"),
         ("store = 1", "store must be a text"),
@@ -99,3 +101,18 @@ def test_users_cannot_lock(site: Path) -> None:
         load(site, "", 'locked = ["mode"]')
     with pytest.raises(SettingsError, match="HPCCOMPAT_DEADLINE: 'x' is not a number"):
         load(site, "", HPCCOMPAT_DEADLINE="x")
+
+
+def test_a_users_mistakes_can_be_left_out(site: Path) -> None:
+    site.parent.mkdir(exist_ok=True)
+    site.write_text('mode = "enforce"')
+    settings = load_settings(site, {"HPCCOMPAT_DEADLINE": "abc", "HOME": str(site.parent)}, False, tolerant=True)
+    assert settings.mode == "enforce"
+    assert "'abc' is not a number; these settings are left out" in settings.notes[0]
+    with pytest.raises(SettingsError, match="HPCCOMPAT_POLICY is no setting"):
+        load_settings(site, {"HPCCOMPAT_POLICY": "warn", "HPCCOMPAT_POLICY_NO_NODE": "warn"}, False)
+
+
+def test_only_keys_can_be_locked(site: Path) -> None:
+    with pytest.raises(SettingsError, match="'mdoe' is no key"):
+        load(site, 'locked = ["mode", "mdoe"]')

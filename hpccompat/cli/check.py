@@ -31,9 +31,9 @@ def run(arguments: Sequence[str], context: Context) -> int:
     if resolved is None:
         raise Unavailable(f"image {name} has no compatibility spec in its registry")
     as_json = context.output == "json"
-    if context.output == "nfd-json" and (options.node or options.all):
+    if context.output == "nfd-json" and (options.node is not None or options.all):
         raise UsageError("NFD's list is of one node: nfd-json goes with --features, or with this host")
-    if options.node or options.all:
+    if options.node is not None or options.all:
         selection = select_recorded(resolved, options.node, tags, settings)
         if as_json:
             print_json(selection_json(selection))

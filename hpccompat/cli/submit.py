@@ -7,9 +7,9 @@ import sys
 from collections.abc import Sequence
 
 from hpccompat.cli.main import Context
-from hpccompat.errors import HpccompatError, Refused, SettingsError, UsageError
+from hpccompat.errors import HpccompatError, Refused, UsageError
 from hpccompat.settings import Settings, load_settings
-from hpccompat.slurm.command import PATIENCE, ask
+from hpccompat.slurm.command import PATIENCE, ask, guard
 from hpccompat.slurm.options import CommandLine, Unknown
 from hpccompat.slurm.plan import Rewrite
 from hpccompat.slurm.probe import read_command_line
@@ -21,21 +21,24 @@ def run(arguments: Sequence[str], context: Context) -> int:
     if context.command != "sbatch":
         # Job steps are never touched, and allocations are not planned: Slurm's own, to the last word.
         return become(context.command, arguments)
+    guard()
     line = read_command_line(arguments)
     if isinstance(line, Unknown):
-        return _unread(line, context)
+        return _unread(line, arguments, context)
+    if line.information:
+        return become("sbatch", arguments)
     stdin = script_from_stdin(line)
     settings = Settings()
     try:
         from hpccompat.cli.render import printable, show_messages, show_reasons
         from hpccompat.workflow import plan_submission
 
-        settings = load_settings(context.config)
+        settings = load_settings(context.config, tolerant=True)
         plan = plan_submission(line, settings, os.environ, stdin)
     except UsageError:
         raise
     except Exception as error:  # whatever breaks in us must not stop the job, unless the site wants it so
-        return _broken(error, line, stdin, settings, context)
+        return _broken(error, line, stdin, settings)
 
     show_messages(each for each in plan.messages if each.level != "info" or not line.quiet)
     if plan.rejection is not None and plan.outcome == "refused":
@@ -55,10 +58,11 @@ def run(arguments: Sequence[str], context: Context) -> int:
     return status
 
 
-def _unread(line: Unknown, context: Context) -> int:
+def _unread(line: Unknown, arguments: Sequence[str], context: Context) -> int:
     """A command line that we can't take apart: sbatch will say what is wrong with it, or the job goes
     unplanned, which is no news to keep."""
-    if load_settings(context.config).policy.unavailable == "deny":
+    required = "--compat=require" in arguments
+    if required or load_settings(context.config, tolerant=True).policy.unavailable == "deny":
         answer = ask(("sbatch", "--test-only", *line.words), PATIENCE)
         if answer.status == 0:
             raise Refused(f"the option --{line.name} is unknown or ambiguous to hpccompat, the job can't be planned")
@@ -73,23 +77,16 @@ def _unread(line: Unknown, context: Context) -> int:
     return status
 
 
-def _broken(error: Exception, line: CommandLine, stdin: str | None, settings: Settings, context: Context) -> int:
-    if isinstance(error, SettingsError):
-        settings = _site_settings(context)
+def _broken(error: Exception, line: CommandLine, stdin: str | None, settings: Settings) -> int:
     what = str(error) if isinstance(error, HpccompatError) else f"{type(error).__name__}: {error}"
-    denied = settings.policy.broken == "deny"
-    if settings.policy.broken != "allow":
+    compat = line.our("--compat")
+    denied = settings.policy.broken == "deny" or compat == "require"
+    if settings.mode == "observe" or (settings.mode != "enforce" and compat in ("off", "warn")):
+        denied = False
+    if denied or settings.policy.broken != "allow":
         level, outcome = ("error", "refused") if denied else ("warning", "submitted as it is")
         print(
             f"hpccompat: {level}: hpccompat failed, the job is {outcome}: {ascii(what)[1:-1]}",
             file=sys.stderr,
         )
     return Refused.exit_code if denied else submit(line, Rewrite(""), stdin, wait=False)
-
-
-def _site_settings(context: Context) -> Settings:
-    """The settings without the user's part, which may be what is wrong."""
-    try:
-        return load_settings(context.config, as_root=True)
-    except SettingsError:
-        return Settings()

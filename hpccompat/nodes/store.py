@@ -53,7 +53,10 @@ class Store:
         temporary = None
         try:
             with self._saying(file):
-                file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+                for folder in (self.path, file.parent):
+                    if not folder.is_dir():
+                        folder.mkdir(parents=True, exist_ok=True)
+                        folder.chmod(0o755)  # readers are users; the umask may say otherwise
                 handle, temporary = tempfile.mkstemp(prefix=f".{record.node}.", dir=file.parent)
                 with open(handle, "w", encoding="utf-8") as opened:
                     os.fchmod(opened.fileno(), 0o644)

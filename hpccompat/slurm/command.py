@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -18,6 +19,25 @@ class Answer:
     status: int
     stdout: str
     stderr: str
+
+
+# The process that last called a Slurm command as hpccompat; jobs inherit it, where it is nobody's ancestor.
+_RUNNING = "HPCCOMPAT_RUNNING"
+
+
+def guard() -> None:
+    """Notices a script that is called sbatch and calls us: we would call each other for ever. Raises SlurmError."""
+    caller = os.environ.get(_RUNNING, "")
+    process = os.getpid()
+    while caller and process > 1:
+        if str(process) == caller:
+            raise SlurmError("the sbatch in the PATH is hpccompat itself; put the directory of Slurm's own before it")
+        try:
+            with open(f"/proc/{process}/stat", encoding="utf-8", errors="replace") as stat:
+                process = int(stat.read().rpartition(")")[2].split()[1])
+        except (OSError, ValueError, IndexError):
+            break
+    os.environ[_RUNNING] = str(os.getpid())
 
 
 def program(name: str) -> str:

@@ -44,7 +44,7 @@ def read_inventory() -> Inventory:
     """Asks scontrol. Raises SlurmError, also for an empty answer: that is never "no nodes"."""
     texts = []
     for what in ("node", "partition"):
-        answer = ask(("scontrol", "-a", "-o", "show", what), PATIENCE)
+        answer = ask(("scontrol", "-a", "-F", "-o", "show", what), PATIENCE)
         if answer.status != 0:
             raise SlurmError(f"scontrol show {what}: {(answer.stderr or answer.stdout).strip()}")
         texts.append(answer.stdout)

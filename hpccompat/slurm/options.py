@@ -48,7 +48,7 @@ _LONG = {
 }
 OURS = ("--compat", "--compat-image", "--compat-spec", "--compat-tag")
 _INFORMATION = {"help", "usage", "version", "?", "h", "V"}
-_HELP_LINE = re.compile(r"^\s*(?:-\w,?\s*)?--([a-z0-9][a-z0-9-]*)(\[?=)?")
+_HELP_LINE = re.compile(r"^\s*(?:-\w,?\s*)?--([A-Za-z0-9][^\s=\[]*)(\[?=)?")
 
 
 @dataclass(frozen=True)
@@ -64,13 +64,14 @@ class CommandLine:
     """`options`: Slurm's own, of the first component if there are several. `ours`: name -> values in their
     order. `loud`: the options without -Q and --quiet, which can't stand together with -v. `script`: the
     script and its arguments; with `wrap`, or from standard input, there is none. `ended`: a `--` stands
-    before it."""
+    before it. `chdir`: the last --chdir."""
 
     options: tuple[str, ...]
     ours: Mapping[str, tuple[str, ...]]
     script: tuple[str, ...] = ()
     loud: tuple[str, ...] = ()
     ended: bool = False
+    chdir: str = ""
     wrap: bool = False
     information: bool = False
     components: int = 1
@@ -98,6 +99,7 @@ def scan(arguments: Sequence[str], offered: Mapping[str, Value]) -> CommandLine 
     ours: dict[str, list[str]] = {}
     seen: set[str] = set()
     ended = False
+    chdir = ""
     components = 1
     words = list(arguments)
     position = 0
@@ -126,11 +128,15 @@ def scan(arguments: Sequence[str], offered: Mapping[str, Value]) -> CommandLine 
                 return Unknown(name[2:], (*options, *words[position:]))
             seen.add(option)
             taken = following if long[option] is Value.REQUIRED and not equals else []
+            if option == "chdir":
+                chdir = value if equals else "".join(taken)
             audible = "" if option == "quiet" else word
         elif word.startswith("-") and word != "-":
             flags, rest = _cluster(word[1:])
             seen.update(flags + rest[:1])
             taken = following if len(rest) == 1 and _SHORT[rest] is Value.REQUIRED else []
+            if rest.startswith("D"):
+                chdir = rest[1:] or "".join(taken)
             kept = flags.replace("Q", "") + rest
             audible = f"-{kept}" if kept else ""
         else:
@@ -146,6 +152,7 @@ def scan(arguments: Sequence[str], offered: Mapping[str, Value]) -> CommandLine 
         tuple(words[position:]),
         tuple(loud),
         ended,
+        chdir,
         wrap="wrap" in seen,
         information=bool(seen & _INFORMATION),
         components=components,

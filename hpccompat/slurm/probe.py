@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hpccompat.errors import SlurmError
 from hpccompat.slurm.command import PATIENCE, Answer, ask
 from hpccompat.slurm.options import CommandLine, Unknown, options_in_help, scan
 from hpccompat.slurm.request import JobRequest, defined_options
@@ -22,5 +23,8 @@ def read_command_line(arguments: Sequence[str]) -> CommandLine | Unknown:
 def merged_request(line: CommandLine, stdin: str | None) -> tuple[tuple[JobRequest, ...], Answer]:
     """The job's components as Slurm reports them, and its whole answer; no components where it rejects
     the job before it has read the request. Raises SlurmError."""
+    if any("\n" in word for word in line.options):
+        # In the report the rest of such a value looks like options of its own.
+        raise SlurmError("an option's value holds a line break, and what Slurm reports of it can't be trusted")
     answer = ask(("sbatch", "-v", "--test-only", *line.loud, *line.tail), PATIENCE, stdin)
     return defined_options(answer.stderr), answer

@@ -14,7 +14,7 @@ from hpccompat.errors import SlurmError
 
 _LINE = re.compile(r"sbatch: ([a-z][a-z0-9-]*) *: ?(.*)")
 _ALMOST = re.compile(r"\s*#+\s*COMPAT\b", re.IGNORECASE)
-_COMPAT = re.compile(r"#COMPAT\s+(image|spec|tag)=(.*)")
+_COMPAT = re.compile(r"#COMPAT\s+(image|spec|tag)\s*=\s*(.*)")
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,10 @@ def defined_options(stderr: str) -> tuple[JobRequest, ...]:
     """
     components = []
     block: dict[str, str] | None = None
-    for line in stderr.splitlines():
+    lines = stderr.splitlines()
+    if lines.count("sbatch: defined options") != lines.count("sbatch: end of defined options"):
+        raise SlurmError("Slurm's report of the request is not whole; does a value hold a line break?")
+    for line in lines:
         if line == "sbatch: defined options":
             block = {}
         elif line == "sbatch: end of defined options" and block is not None:

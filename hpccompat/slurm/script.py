@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
 
 from hpccompat.errors import SlurmError
 from hpccompat.slurm.options import CommandLine
@@ -13,17 +12,17 @@ from hpccompat.slurm.options import CommandLine
 _READ = 1024 * 1024
 
 
-def read_script(words: Sequence[str]) -> str:
+def read_script(line: CommandLine) -> str:
     """Its beginning; "" where there is none, or none that can be read (then sbatch will say so).
 
-    A name without a slash is looked for in the working directory first, then in the PATH, as sbatch does.
-    Raises SlurmError for a script that can be read only once, such as a pipe: sbatch has to find it whole.
+    It is looked for in --chdir, in the working directory, then in the PATH, as sbatch does. Raises SlurmError
+    for a script that can be read only once, such as a pipe: sbatch has to find it whole.
     """
-    if not words:
+    if not line.script:
         return ""
-    name = words[0]
-    places = [name]
-    if "/" not in name:
+    name = line.script[0]
+    places = [os.path.join(line.chdir, name), name] if line.chdir else [name]
+    if not name.startswith(("/", "./", "../")):
         places += [os.path.join(folder, name) for folder in os.environ.get("PATH", "").split(":") if folder]
     for place in places:
         if os.path.isfile(place):
@@ -41,4 +40,6 @@ def script_from_stdin(line: CommandLine) -> str | None:
     """The whole standard input, where sbatch would read the job script from there; else None."""
     if line.script or line.wrap or line.information:
         return None
+    if sys.stdin is None:  # closed: `<&-`
+        return ""
     return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")

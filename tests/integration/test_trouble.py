@@ -258,13 +258,51 @@ def test_whatever_breaks_in_us_does_not_stop_the_job(user: User, image: str) -> 
 
 
 def test_wrong_use_of_our_own_options(user: User, image: str) -> None:
-    for arguments in (
-        ["--compat=maybe"],
-        [f"--compat-image={image}", "--compat-image=other/image:1"],
-        [f"--compat-image={image}", "--compat-spec=x.yaml"],
-    ):
-        answer = user.run("sbatch", *arguments, *JOB)
-        assert (answer.returncode, answer.stdout) == (2, ""), arguments
+    answer = user.run("sbatch", "--compat=maybe", *JOB)
+    assert (answer.returncode, answer.stdout) == (2, "")
+    for other in ("--compat-image=other/image:1", "--compat-spec=x.yaml"):
+        went_through(user, f"--compat-image={image}", other, warning="more than one image or spec")
+        refused(user, f"--compat-image={image}", other, "--compat=require", because="more than one image or spec")
+
+
+def test_a_value_with_a_line_break_never_costs_the_users_exclusions(user: User, image: str) -> None:
+    for comment in ("x\nsbatch: end of defined options", "x\nsbatch: exclude             : arm1"):
+        answer = user.run("sbatch", f"--compat-image={image}", f"--comment={comment}", "-x", "zen1", *JOB)
+        assert "line break" in answer.stderr
+        assert user.site.slurm.job(answer.stdout.split()[-1])["ExcNodeList"] == "zen1"
+
+
+def test_hostlists_as_people_write_them(user: User, image: str) -> None:
+    option = f"--compat-image={image}"
+    for own in ("zen1,", "zen1 icx1", "zen[1],,icx1"):
+        answer = user.run("sbatch", option, "-x", own, *JOB)
+        assert answer.returncode == 0, answer.stderr
+        excluded = user.nodes(user.site.slurm.job(answer.stdout.split()[-1])["ExcNodeList"])
+        assert excluded >= INCOMPATIBLE | {"zen1"}
+    assert user.run("sbatch", option, "-w", "zen1 zen2", *JOB).returncode == 0
+    bare = user.bare("sbatch", "-w", "nosuch", *JOB)
+    assert user.run("sbatch", option, "-w", "nosuch", *JOB).stderr.endswith(bare.stderr)
+
+
+def test_the_script_that_is_read_is_the_one_that_is_submitted(user: User, image: str) -> None:
+    (user.folder / "sub").mkdir()
+    (user.folder / "sub" / "job.sh").write_text(f"#!/bin/sh\n#COMPAT image={image}\ntrue\n")
+    (user.folder / "job.sh").write_text("#!/bin/sh\n#COMPAT image=127.0.0.1:1/other\ntrue\n")
+    for change in (["-D", "sub"], ["--chdir=sub"], ["-HDsub"]):
+        answer = user.run("sbatch", *change, "-H", "-o/dev/null", "job.sh")
+        assert user.nodes(user.site.slurm.job(answer.stdout.split()[-1])["ExcNodeList"]) == INCOMPATIBLE
+
+
+def test_a_wrapper_called_sbatch_is_noticed(user: User, image: str) -> None:
+    folder = user.folder / "bin"
+    folder.mkdir()
+    (folder / "sbatch").write_text(f'#!/bin/sh\n{HPCCOMPAT} --config {user.config} sbatch "$@"\n')
+    (folder / "sbatch").chmod(0o755)
+    path = {"PATH": f"{folder}:{user.site.slurm.environment['PATH']}"}
+    for arguments in ([], [f"--compat-image={image}"]):
+        answer = user.run("sbatch", *arguments, *JOB, env=path)
+        assert answer.returncode == 3
+        assert "is hpccompat itself" in answer.stderr
 
 
 def test_what_is_misplaced_is_told(user: User) -> None:

@@ -126,6 +126,11 @@ def test_hostlists_mean_their_names(names: set[str]) -> None:
     assert set(expand(fold(names))) == names
 
 
+def test_only_what_slurm_can_read_is_folded() -> None:
+    assert fold(["n1-ib", "n2-ib", "n3", "n4"]) == "n1-ib,n2-ib,n[3-4]"
+    assert expand("n1, n2 n[4-5],,n7-ib,") == ("n1", "n2", "n4", "n5", "n7-ib")
+
+
 @pytest.mark.parametrize("text", ["n[1-", "n[a-b]", "@group", "n1!n2", "n*", "n[1-3]]"])
 def test_what_is_not_a_hostlist(text: str) -> None:
     with pytest.raises(UsageError):

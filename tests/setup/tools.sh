@@ -28,6 +28,10 @@ if [ -z "$mirror" ]; then
 fi
 
 apt="$dir/apt"
+if [ -d "$dir" ] && [ -n "$(ls -A "$dir")" ] && ! ls "$dir"/.complete-* >/dev/null 2>&1 && [ ! -d "$dir/apt" ]; then
+    echo "tools: $dir holds something else; name an empty folder" >&2
+    exit 2
+fi
 rm -rf "$dir"
 mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/etc"
 : >"$apt/status"
