@@ -65,8 +65,10 @@ def load_settings(
     environment = os.environ if environment is None else environment
     as_root = os.geteuid() == 0 if as_root is None else as_root
     site_file = config or SITE_FILE
+    # Before anything is read: the switch has to work when the settings are what is broken.
+    if any((folder / "disabled").exists() for folder in (site_file.parent, SITE_FILE.parent)):
+        return Settings(disabled=True)
     settings = _apply(Settings(), _read(site_file, required=config is not None), str(site_file))
-    settings = replace(settings, disabled=(site_file.parent / "disabled").exists())
     if as_root:
         return settings
     home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", "/nonexistent"), ".config")

@@ -284,7 +284,7 @@ def resolve(demand: Demand, settings: Settings) -> Resolved | None:
 
     Raises InvalidReference, RegistryError, SpecError."""
     if demand.kind == "spec":
-        return Resolved(load_spec(_spec_file(demand.name)), "", demand.name)
+        return Resolved(_load(_spec_file(demand.name), demand.tags), "", demand.name)
     reference = parse_reference(demand.name)
     if not isinstance(reference, ImageReference):
         raise RegistryError(f"{demand.name}: specs of images other than docker:// are not looked up by this version")
@@ -294,7 +294,7 @@ def resolve(demand: Demand, settings: Settings) -> Resolved | None:
     if lookup.artifact is None:
         return None
     try:
-        return Resolved(load_spec(lookup.artifact.data), lookup.image, lookup.artifact.found_at)
+        return Resolved(_load(lookup.artifact.data, demand.tags), lookup.image, lookup.artifact.found_at)
     except SpecError as error:
         raise SpecError(
             error.kind, f"{error.text} (in {lookup.artifact.found_at})", error.path, error.line, error.column
@@ -350,18 +350,20 @@ def _resolve_for_job(demand: Demand, settings: Settings) -> Resolved:
     if resolved is None:
         raise _Unclear("no_spec", f"image {demand.name} has no compatibility spec in its registry")
     wrong = [str(each) for each in lint(resolved.spec) if each.level == "error"]
-    wrong += _without_sets(resolved.spec, demand.tags)
     if wrong:
         raise _Unclear("invalid", f"the spec of {demand.name} ({resolved.found_at}) can't be meant: {'; '.join(wrong)}")
     return resolved
 
 
-def _without_sets(spec: CompatibilitySpec, tags: Collection[str]) -> list[str]:
+def _load(text: bytes, tags: Collection[str]) -> CompatibilitySpec:
+    """The spec, if it has a set to evaluate. Raises SpecError."""
+    spec = load_spec(text)
     if not spec.compatibilities:
-        return ["compatibilities: is empty"]
+        raise SpecError("spec-type", "is empty", "compatibilities")
     if tags and not any(each.tag in tags for each in spec.compatibilities):
-        return [f"no set has the tag {' or '.join(tags)} (there are {', '.join(sorted(spec.tags())) or 'none'})"]
-    return []
+        known = ", ".join(sorted(spec.tags())) or "none"
+        raise SpecError("spec-type", f"no set has the tag {' or '.join(tags)} (there are {known})", "compatibilities")
+    return spec
 
 
 def _request(line: CommandLine, stdin: str | None) -> tuple[JobRequest | None, Answer]:

@@ -62,6 +62,7 @@ def test_the_kill_switch(site: Path) -> None:
     assert not load(site, "").disabled
     (site.parent / "disabled").touch()
     assert load(site, "").disabled
+    assert load(site, "this is no TOML").disabled, "the switch works when the settings are broken"
 
 
 @pytest.mark.parametrize(

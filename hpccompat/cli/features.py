@@ -40,6 +40,8 @@ def _discover(options: argparse.Namespace) -> int:
 
 
 def _collect(options: argparse.Namespace, settings: Settings) -> int:
+    if settings.disabled:
+        return 0
     name = options.node or os.environ.get("SLURMD_NODENAME", "")
     if not name:
         raise UsageError("no node's name: give --node, or run it where Slurm sets SLURMD_NODENAME")

@@ -35,7 +35,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
         return 0 if words else UsageError.exit_code
     line = read_command_line(words)
     if isinstance(line, Unknown):
-        raise SlurmError(f"sbatch has no option --{line.name}; Slurm would reject the job")
+        raise UsageError(f"--{line.name} is no option of sbatch, or stands for several")
 
     from hpccompat.cli.render import plan_json, print_json, show_plan
     from hpccompat.workflow import plan_submission

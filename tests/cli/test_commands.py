@@ -148,6 +148,8 @@ def test_this_host_is_checked_without_more(tmp_path: Path) -> None:
         (["--spec", "nowhere.yaml"], 2, "nowhere.yaml: No such file"),
         (["--image", "a/B"], 2, "'a/B' is not the name of an image"),
         (["--image", "app.sif"], 3, "app.sif"),
+        (["--spec", str(SOLVER), "--tag", "gpu"], 2, "no set has the tag gpu (there are none)"),
+        (["--spec", str(SOLVER), "--node", ""], 3, "the store of node records can't be read"),
         (["--image", "127.0.0.1:1/a"], 3, "Connection refused"),
         (["--spec", str(SOLVER), "--features", "nowhere.json"], 2, "nowhere.json: No such file"),
         (["--spec", str(SOLVER), "--features", str(SOLVER)], 2, "neither a node record nor NFD Features"),
