@@ -21,7 +21,6 @@ from hpccompat.errors import RegistryError
 @dataclass(frozen=True)
 class Response:
     status: int
-    content_type: str
     body: bytes
 
 
@@ -71,7 +70,7 @@ class Transport:
                     body += chunk
                     if len(body) > limit:
                         raise RegistryError(f"{self.endpoint}: {path} is larger than {limit} bytes")
-                return Response(answer.status_code, answer.headers.get("Content-Type", ""), bytes(body))
+                return Response(answer.status_code, bytes(body))
         except RegistryError as error:
             raise RegistryError(f"registry {self.endpoint}: {error}") from error
         except (requests.RequestException, OSError, ValueError) as error:

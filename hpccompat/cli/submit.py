@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 
 from hpccompat.cli.main import Context
 from hpccompat.errors import HpccompatError, Refused, UsageError
@@ -61,7 +62,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
 def _unread(line: Unknown, arguments: Sequence[str], context: Context) -> int:
     """A command line that we can't take apart: sbatch will say what is wrong with it, or the job goes
     unplanned, which is no news to keep."""
-    required = "--compat=require" in arguments
+    required = "--compat=require" in arguments or ("--compat", "require") in pairwise(arguments)
     if required or load_settings(context.config, tolerant=True).policy.unavailable == "deny":
         answer = ask(("sbatch", "--test-only", *line.words), PATIENCE)
         if answer.status == 0:
