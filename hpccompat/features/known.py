@@ -1,4 +1,7 @@
-"""The feature sets that NFD's sources write, and their elements (NFD, "Available features"), for lint."""
+"""The feature sets that sources write, and their elements: NFD's ("Available features") and, under `hpc.`, ours.
+
+docs/features.md describes each.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,29 @@ def _instances(elements: str) -> KnownSet:
     return KnownSet(("instances",), frozenset(elements.split()))
 
 
+def _flags(elements: str = "") -> KnownSet:
+    return KnownSet(("flags",), frozenset(elements.split()))
+
+
+# Names of sysctl(8); none that changes by itself.
+_SYSCTL = """
+    fs.file-max fs.pipe-max-size kernel.apparmor_restrict_unprivileged_userns kernel.core_pattern kernel.kptr_restrict
+    kernel.numa_balancing kernel.perf_event_paranoid kernel.pid_max kernel.randomize_va_space
+    kernel.sched_autogroup_enabled kernel.shmall kernel.shmmax kernel.shmmni kernel.threads-max
+    kernel.unprivileged_bpf_disabled kernel.unprivileged_userns_clone kernel.yama.ptrace_scope net.core.rmem_max
+    net.core.wmem_max user.max_mnt_namespaces user.max_user_namespaces vm.max_map_count vm.mmap_min_addr vm.nr_hugepages
+    vm.nr_overcommit_hugepages vm.overcommit_memory vm.overcommit_ratio vm.swappiness vm.zone_reclaim_mode
+"""
+# Linux, "The kernel's command-line parameters"; none that tells names or addresses.
+_CMDLINE = """
+    amd_iommu amd_pstate cgroup_disable cgroup_enable cgroup_no_v1 clocksource default_hugepagesz hpet hugepages
+    hugepagesz idle intel_idle.max_cstate intel_iommu intel_pstate iommu iommu.passthrough isolcpus maxcpus mitigations
+    module_blacklist nmi_watchdog nohz nohz_full nokaslr nosmt numa_balancing nvidia-drm.modeset pci pcie_aspm preempt
+    processor.max_cstate rcu_nocbs rdt selinux skew_tick spectre_v2 systemd.unified_cgroup_hierarchy
+    transparent_hugepage tsc tsx tsx_async_abort vsyscall
+"""
+
+
 KNOWN_SETS: Mapping[str, KnownSet] = {
     "cpu.coprocessor": _attributes("nx_gzip"),
     "cpu.cpuid": KnownSet(("flags", "attributes")),
@@ -37,6 +63,27 @@ KNOWN_SETS: Mapping[str, KnownSet] = {
     ),
     "cpu.sst": _attributes("bf.enabled"),
     "cpu.topology": _attributes("hardware_multithreading socket_count"),
+    "hpc.cmdline": _attributes(_CMDLINE),
+    "hpc.container": _attributes(
+        "apptainer charliecloud docker enroot podman sarus shifter singularity user_namespaces"
+    ),
+    "hpc.fabric.kind": _flags("efa infiniband iwarp omni-path roce slingshot"),
+    "hpc.fabric.port": _instances("board device driver firmware generation kind link_layer model port rate_gbps state"),
+    "hpc.filesystem.client": _attributes("beegfs gpfs lustre weka"),
+    "hpc.filesystem.type": _flags(),
+    "hpc.gpu.amd": _attributes("count driver rocm"),
+    "hpc.gpu.device": _instances("device driver gfx memory_mib mig_instances model numa_node vendor"),
+    "hpc.gpu.intel": _attributes("count"),
+    "hpc.gpu.nvidia": _attributes("count cuda driver mig open"),
+    "hpc.libc": _attributes("name version"),
+    "hpc.microarchitecture": _attributes("family name vendor"),
+    "hpc.microarchitecture.compatible": _flags(),
+    "hpc.microarchitecture.feature": _flags(),
+    "hpc.mpi.library": _instances("implementation version"),
+    "hpc.mpi.pmix": _attributes("version"),
+    "hpc.slurm": _attributes("version"),
+    "hpc.slurm.gres": _attributes(),
+    "hpc.sysctl": _attributes(_SYSCTL),
     "kernel.config": _attributes(),
     "kernel.enabledmodule": KnownSet(("flags",), may_be_absent=True),
     "kernel.kvm": _attributes("enabled"),

@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from pathlib import Path
+
+# No source needs more of one file; what is longer is no file of /proc, /sys or /etc.
+SIZE_LIMIT = 16 * 1024 * 1024
+# Seconds that a program may take to tell its version.
+_PATIENCE = 2.0
 
 
-@dataclass(frozen=True)
 class Host:
-    root: Path
+    """`node`: its name, where it is known. `live`: the root is this machine's own, so that programs and CPU
+    instructions tell of the same host as its files. `remarks`: what a source had to leave out, for people."""
 
-    def text(self, name: str) -> str | None:
+    def __init__(self, root: str | os.PathLike[str], node: str = "") -> None:
+        self.root = os.path.realpath(root)
+        self.node = node
+        self.live = self.root == "/"
+        self.remarks: list[str] = []
+
+    def data(self, name: str) -> bytes | None:
         """A file's content, None where there is no such file. Raises OSError for one that can't be read."""
         path = self._inside(name)
         if path is None:
             return None
         try:
-            return path.read_text(encoding="utf-8", errors="replace")
+            # Not to wait for a writer where somebody has put a FIFO.
+            handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        chunks, size = [], 0
+        try:
+            # In small pieces: for a file of /proc the kernel makes room for all that is asked for.
+            while size < SIZE_LIMIT and (chunk := os.read(handle, 65536)):
+                chunks.append(chunk)
+                size += len(chunk)
+        finally:
+            os.close(handle)
+        return b"".join(chunks)
+
+    def text(self, name: str) -> str | None:
+        data = self.data(name)
+        return None if data is None else data.decode("utf-8", "replace")
 
     def value(self, name: str) -> str | None:
         """A file of one value, as sysfs has them; None also where the driver refuses to tell it."""
@@ -28,6 +51,11 @@ class Host:
         except OSError:
             return None
         return None if text is None else text.strip()
+
+    def values(self, folder: str, names: str) -> dict[str, str]:
+        """Those of the files that have a value: last part of its name -> value."""
+        found = {name.rpartition("/")[2]: self.value(f"{folder}/{name}") for name in names.split()}
+        return {name: value for name, value in found.items() if value is not None}
 
     def entries(self, name: str) -> tuple[str, ...]:
         """The names in a directory, in order; none where there is no such directory."""
@@ -41,11 +69,52 @@ class Host:
 
     def exists(self, name: str) -> bool:
         path = self._inside(name)
-        return path is not None and path.exists()
+        return path is not None and os.path.exists(path)
 
-    def _inside(self, name: str) -> Path | None:
+    def is_directory(self, name: str) -> bool:
+        path = self._inside(name)
+        return path is not None and os.path.isdir(path)
+
+    def link(self, name: str) -> str | None:
+        """The last part of what a link names, as sysfs has it for drivers; None where there is no link."""
+        try:
+            return os.path.basename(os.readlink(os.path.join(self.root, name)))
+        except OSError:
+            return None
+
+    def says(self, program: str, option: str) -> str:
+        """What a program prints, "" if it fails, takes too long, or the root is not this machine's own. The last
+        resort: for what no file tells. It is called without a shell and gets nothing of our environment."""
+        import subprocess
+
+        if not self.live:
+            return ""
+        try:
+            done = subprocess.run(
+                [f"/{program}", option],
+                stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=False, cwd="/",
+                env={"PATH": os.defpath, "HOME": "/nonexistent"},
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired):
+            return ""
+        return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
+
+    def debian_packages(self) -> dict[str, str]:
+        """Installed Debian package -> version without epoch and revision; none on other distributions."""
+        found = {}
+        for block in (self.data("var/lib/dpkg/status") or b"").split(b"\n\n"):
+            if b"\nStatus: install ok installed\n" in block:
+                name = block.partition(b"\n")[0].removeprefix(b"Package: ")
+                version = block.partition(b"\nVersion: ")[2].partition(b"\n")[0]
+                upstream = version.rpartition(b":")[2]
+                upstream = upstream.rpartition(b"-")[0] or upstream
+                found[name.decode("utf-8", "replace")] = upstream.decode("utf-8", "replace")
+        return found
+
+    def _inside(self, name: str) -> str | None:
         """The path below the root, None where links lead out of it: a recorded root never shows the live
         host."""
-        root = os.path.realpath(self.root)
-        path = os.path.realpath(os.path.join(root, name))
-        return Path(path) if root == "/" or path.startswith(root + "/") else None
+        if self.live:
+            return "/" + name
+        path = os.path.realpath(os.path.join(self.root, name))
+        return path if path.startswith(self.root + "/") else None

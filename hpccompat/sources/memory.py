@@ -13,7 +13,8 @@ _NVDIMMS = "sys/bus/nd/devices"
 
 def read(host: Host) -> Features:
     nodes = len(host.entries("sys/bus/node/devices"))
-    swaps = (host.text("proc/swaps") or "").splitlines()[1:]
+    # The first line is a heading.
+    swaps = [line for line in (host.text("proc/swaps") or "").splitlines() if line.strip()][1:]
     return Features(
         attributes={
             "memory.hugepages": _hugepages(host),
@@ -29,15 +30,15 @@ def _hugepages(host: Host) -> dict[str, str]:
     counts = {}
     for name in host.entries(_HUGEPAGES):
         match = re.fullmatch(r"hugepages-([0-9]+)kB", name)
-        count = host.value(f"{_HUGEPAGES}/{name}/nr_hugepages")
-        if match and count is not None:
-            counts[f"hugepages-{_quantity(int(match[1]))}"] = count
-    return {"enabled": _text(any(count != "0" for count in counts.values())), **counts}
+        if match:
+            counts[f"hugepages-{_quantity(int(match[1]))}"] = host.value(f"{_HUGEPAGES}/{name}/nr_hugepages") or ""
+    enabled = any(count.isdecimal() and int(count) > 0 for count in counts.values())
+    return {"enabled": _text(enabled), **counts}
 
 
 def _quantity(kibibytes: int) -> str:
     """The largest binary unit of which it is a whole number."""
-    units = ["Ki", "Mi", "Gi", "Ti"]
+    units = ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]
     while kibibytes % 1024 == 0 and kibibytes and len(units) > 1:
         kibibytes //= 1024
         units.pop(0)
@@ -45,8 +46,7 @@ def _quantity(kibibytes: int) -> str:
 
 
 def _nvdimm(host: Host, name: str) -> dict[str, str]:
-    found = {attribute: host.value(f"{_NVDIMMS}/{name}/{attribute}") for attribute in ("devtype", "mode")}
-    return {"name": name} | {attribute: value for attribute, value in found.items() if value is not None}
+    return {"name": name} | host.values(f"{_NVDIMMS}/{name}", "devtype mode")
 
 
 def _text(value: bool) -> str:

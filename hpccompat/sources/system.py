@@ -1,4 +1,4 @@
-"""NFD's domain `system`: osrelease and dmiid (attributes)."""
+"""NFD's domain `system`: osrelease, dmiid and name (attributes)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import re
 from hpccompat.features.model import Features
 from hpccompat.sources.host import Host
 
-_NUMBERS = re.compile(r"(\d+)(?:\.(\d+))?", re.ASCII)
-
+_LINE = re.compile(r"(\w+)=(.+)", re.ASCII)
+_NUMBERS = re.compile(r"(\d+)(?:\.(\d+))?(?:\..*)?", re.ASCII)
 
 _DMI = "sys/devices/virtual/dmi/id"
 # Without the serial numbers, which root alone may read, and which differ on every node.
@@ -19,22 +19,23 @@ _DMI_ATTRIBUTES = """
 
 
 def read(host: Host) -> Features:
-    return Features(attributes={"system.osrelease": _release(host), "system.dmiid": _dmi(host)})
-
-
-def _dmi(host: Host) -> dict[str, str]:
-    found = {name: host.value(f"{_DMI}/{name}") for name in _DMI_ATTRIBUTES.split()}
-    return {name: value for name, value in found.items() if value is not None}
+    return Features(
+        attributes={
+            "system.osrelease": _release(host),
+            "system.dmiid": host.values(_DMI, _DMI_ATTRIBUTES),
+            "system.name": {"nodename": host.node},
+        }
+    )
 
 
 def _release(host: Host) -> dict[str, str]:
     text = host.text("etc/os-release") or host.text("usr/lib/os-release") or ""
     release = {}
     for line in text.splitlines():
-        name, equals, value = line.strip().partition("=")
-        if equals and not name.startswith("#"):
-            release[name] = value.strip("\"'")
-    match = _NUMBERS.match(release.get("VERSION_ID", ""))
+        assigned = _LINE.match(line)
+        if assigned:
+            release[assigned[1]] = assigned[2].strip("\"'")
+    match = _NUMBERS.fullmatch(release.get("VERSION_ID", ""))
     if match:
         parts = {"major": match[1], "minor": match[2]}
         release |= {f"VERSION_ID.{part}": value for part, value in parts.items() if value}
