@@ -12,8 +12,11 @@ import yaml
 
 import hpccompat
 from hpccompat.cli.main import COMMANDS
+from hpccompat.features.identity import IDENTITY
+from hpccompat.features.known import KNOWN_SETS
 from hpccompat.settings import Policy, Settings
 from hpccompat.slurm.options import OURS
+from hpccompat.sources.cpuid import X86_TABLE
 
 DOCS = Path(__file__).parents[1] / "docs"
 README = Path(__file__).parents[1] / "README.md"
@@ -92,3 +95,35 @@ def test_the_examples_of_the_spec_language(rules: str, node: str, expected: str)
 
 def test_there_are_examples() -> None:
     assert len(examples()) >= 25
+
+
+FEATURE = re.compile(
+    r"^\| `([a-z.]+)` \| (flags|attributes|instances) \| ([^|]*) \| ([^|]*) \|(?:[^|]*\|){3} (yes|no) \|$", re.M
+)
+
+
+def test_every_feature_is_documented() -> None:
+    """docs/features.md against the sets that are known, and against those that differ on every node."""
+    text = (DOCS / "features.md").read_text()
+    table = FEATURE.findall(text)
+    assert len(table) == len([line for line in text.splitlines() if line.startswith("| `")]), "a row is of another form"
+    documented: dict[str, set[str]] = {}
+    kinds: dict[str, set[str]] = {}
+    for name, kind, elements, _, differs in table:
+        names = set(re.findall(r"`([^`]+)`", elements))
+        documented.setdefault(name, set()).update(names)
+        kinds.setdefault(name, set()).add(kind)
+        assert (differs == "yes") == bool(names & IDENTITY.get(name, frozenset())), name
+    assert documented.keys() == KNOWN_SETS.keys() - {"rule.matched"}
+    for name, elements in documented.items():
+        known = KNOWN_SETS[name]
+        assert kinds[name] == set(known.kinds), name
+        assert elements == (known.elements or {"*"}) or (name == "cpu.cpuid" and "*" in elements), name
+
+
+def test_the_flags_that_cpuinfo_does_not_tell_are_listed() -> None:
+    told: dict[str, set[str]] = {}
+    for row in map(str.split, X86_TABLE.strip().splitlines()):
+        told.setdefault(row[0], set()).add(row[5])
+    section = (DOCS / "features.md").read_text().split("These are then missing:")[1].split("Which Linux flag")[0]
+    assert set(re.findall(r"`([^`]+)`", section)) == {name for name, linux in told.items() if linux == {"-"}}

@@ -31,15 +31,16 @@ def _flags(elements: str = "") -> KnownSet:
     return KnownSet(("flags",), frozenset(elements.split()))
 
 
-# Names of sysctl(8); none that changes by itself.
+# Names of sysctl(8); none that changes by itself, or whose default follows from the size of the memory.
 _SYSCTL = """
-    fs.file-max fs.pipe-max-size kernel.apparmor_restrict_unprivileged_userns kernel.core_pattern kernel.kptr_restrict
+    fs.pipe-max-size kernel.apparmor_restrict_unprivileged_userns kernel.core_pattern kernel.kptr_restrict
     kernel.numa_balancing kernel.perf_event_paranoid kernel.pid_max kernel.randomize_va_space
-    kernel.sched_autogroup_enabled kernel.shmall kernel.shmmax kernel.shmmni kernel.threads-max
+    kernel.sched_autogroup_enabled kernel.shmall kernel.shmmax kernel.shmmni
     kernel.unprivileged_bpf_disabled kernel.unprivileged_userns_clone kernel.yama.ptrace_scope net.core.rmem_max
-    net.core.wmem_max user.max_mnt_namespaces user.max_user_namespaces vm.max_map_count vm.mmap_min_addr vm.nr_hugepages
+    net.core.wmem_max vm.max_map_count vm.mmap_min_addr vm.nr_hugepages
     vm.nr_overcommit_hugepages vm.overcommit_memory vm.overcommit_ratio vm.swappiness vm.zone_reclaim_mode
 """
+_RUNTIMES = "apptainer charliecloud docker enroot podman sarus shifter singularity"
 # Linux, "The kernel's command-line parameters"; none that tells names or addresses.
 _CMDLINE = """
     amd_iommu amd_pstate cgroup_disable cgroup_enable cgroup_no_v1 clocksource default_hugepagesz hpet hugepages
@@ -64,9 +65,8 @@ KNOWN_SETS: Mapping[str, KnownSet] = {
     "cpu.sst": _attributes("bf.enabled"),
     "cpu.topology": _attributes("hardware_multithreading socket_count"),
     "hpc.cmdline": _attributes(_CMDLINE),
-    "hpc.container": _attributes(
-        "apptainer charliecloud docker enroot podman sarus shifter singularity user_namespaces"
-    ),
+    "hpc.container": _attributes(f"{_RUNTIMES} user_namespaces"),
+    "hpc.container.runtime": _flags(_RUNTIMES),
     "hpc.fabric.kind": _flags("efa infiniband iwarp omni-path roce slingshot"),
     "hpc.fabric.port": _instances("board device driver firmware generation kind link_layer model port rate_gbps state"),
     "hpc.filesystem.client": _attributes("beegfs gpfs lustre weka"),
@@ -104,7 +104,12 @@ KNOWN_SETS: Mapping[str, KnownSet] = {
     ),
     "rule.matched": _attributes(may_be_absent=True),
     "storage.block": _instances("dax name nr_zones rotational zoned"),
-    "system.dmiid": _attributes(may_be_absent=True),
+    "system.dmiid": _attributes(
+        "bios_date bios_vendor bios_version board_asset_tag board_name board_vendor board_version chassis_asset_tag"
+        " chassis_type chassis_vendor chassis_version product_family product_name product_sku product_version"
+        " sys_vendor",
+        may_be_absent=True,
+    ),
     "system.name": _attributes("nodename"),
     "system.osrelease": _attributes(may_be_absent=True),
     "usb.device": _instances("class device serial vendor"),

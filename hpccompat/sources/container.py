@@ -25,6 +25,7 @@ _PACKAGES = {"singularity": "singularity-container", "docker": "docker.io"}
 
 def read(host: Host) -> Features:
     found = {"user_namespaces": "true" if _user_namespaces(host) else "false"}
+    there = set()
     packages = host.debian_packages()
     for runtime, program in _RUNTIMES.items():
         path = next((f"{folder}/{program}" for folder in _FOLDERS.split() if host.exists(f"{folder}/{program}")), None)
@@ -33,14 +34,14 @@ def read(host: Host) -> Features:
             continue
         package = packages.get(_PACKAGES.get(runtime, runtime))
         version = re.search(r"\d+\.\d+(\.\d+)*", package or _script_version(host, path) or host.says(path, "--version"))
-        found[runtime] = version[0] if version else "unknown"
-    return Features(attributes={"hpc.container": found})
+        there.add(runtime)
+        if version:
+            found[runtime] = version[0]
+    return Features(flags={"hpc.container.runtime": frozenset(there)}, attributes={"hpc.container": found})
 
 
 def _user_namespaces(host: Host) -> bool:
     """For users without privileges: the kernel's limit, and the switches of Debian and Ubuntu."""
-    if not host.exists("proc/self/ns/user") and host.live:
-        return False
     limit = host.value("proc/sys/user/max_user_namespaces") or "0"
     return (
         limit.isdecimal()
@@ -52,7 +53,7 @@ def _user_namespaces(host: Host) -> bool:
 
 def _script_version(host: Host, path: str) -> str:
     """Of a runtime that is a shell script, as enroot is."""
-    text = (host.data(path) or b"")[:65536]
+    text = host.data(path, 65536) or b""
     if not text.startswith(b"#!"):
         return ""
     version = re.search(rb"_VERSION=[\"']?(\d+\.\d[\w.]*)", text)

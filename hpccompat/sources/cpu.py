@@ -51,17 +51,18 @@ _RDT = {
 
 def read(host: Host) -> Features:
     first = first_processor(host.text("proc/cpuinfo") or "")
-    x86 = _x86(host, first) if "cpu family" in first else None
+    family = instruction_set(first)
+    x86 = _x86(host, first) if family == "x86_64" else None
     cpuid: dict[str, str] = {}
     if x86 is not None:
         flags = x86.flags()
         if x86.avx10_version():
             cpuid["AVX10_VERSION"] = str(x86.avx10_version())
-    elif "CPU implementer" in first:
+    elif family == "aarch64":
         flags = arm_flags(first.get("Features", "").split())
     else:
         # POWER tells it to programs alone; of another host there is no auxiliary vector.
-        flags = power_flags(host.data("proc/self/auxv") or b"") if "POWER" in first.get("cpu", "") else frozenset()
+        flags = power_flags(host.data("proc/self/auxv") or b"") if family == "ppc64le" else frozenset()
     return Features(
         flags={"cpu.cpuid": flags},
         attributes={
@@ -89,6 +90,13 @@ def first_processor(cpuinfo: str) -> dict[str, str]:
         if colon:
             found.setdefault(name.strip(), value.strip())
     return found
+
+
+def instruction_set(first: dict[str, str]) -> str:
+    """archspec's family of this processor, "" for one that we don't know."""
+    marks = {"CPU implementer": "aarch64", "cpu family": "x86_64"}
+    power = "ppc64le" if first.get("cpu", "").startswith("POWER") else ""
+    return next((family for mark, family in marks.items() if mark in first), power)
 
 
 def _x86(host: Host, first: dict[str, str]) -> X86:
@@ -135,7 +143,7 @@ def _model(first: dict[str, str], x86: X86 | None) -> dict[str, str]:
 def _topology(host: Host) -> dict[str, str]:
     """Nothing where one of the CPUs does not tell."""
     cpus = [
-        host.values(f"{_CPUS}/{name}/topology", "thread_siblings_list physical_package_id")
+        host.values(f"{_CPUS}/{name}/topology", ("thread_siblings_list", "physical_package_id"))
         for name in host.entries(_CPUS)
     ]
     if not host.is_directory(_CPUS) or any(len(cpu) < 2 for cpu in cpus):
@@ -192,7 +200,7 @@ def _security(host: Host, x86: X86 | None) -> dict[str, str]:
         found |= {"tdx.enabled": "true"} | _capacity(host, "tdx", "tdx.total_keys")
     if x86 and "tdx_guest" in x86.linux:
         found["tdx.protected"] = "true"
-    kvm = host.values("sys/module/kvm_amd/parameters", "sev sev_es sev_snp")
+    kvm = host.values("sys/module/kvm_amd/parameters", ("sev", "sev_es", "sev_snp"))
     enabled = {name for name, value in kvm.items() if value[:1] in ("1", "Y")}
     if "sev" in enabled:
         found |= {"sev.enabled": "true"} | _capacity(host, "sev", "sev.asids")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 
 # No source needs more of one file; what is longer is no file of /proc, /sys or /etc.
 SIZE_LIMIT = 16 * 1024 * 1024
@@ -19,9 +20,10 @@ class Host:
         self.node = node
         self.live = self.root == "/"
         self.remarks: list[str] = []
+        self._packages: dict[str, str] | None = None
 
-    def data(self, name: str) -> bytes | None:
-        """A file's content, None where there is no such file. Raises OSError for one that can't be read."""
+    def data(self, name: str, limit: int = SIZE_LIMIT) -> bytes | None:
+        """The beginning of a file, None where there is no such file. Raises OSError for one that can't be read."""
         path = self._inside(name)
         if path is None:
             return None
@@ -33,7 +35,7 @@ class Host:
         chunks, size = [], 0
         try:
             # In small pieces: for a file of /proc the kernel makes room for all that is asked for.
-            while size < SIZE_LIMIT and (chunk := os.read(handle, 65536)):
+            while size < limit and (chunk := os.read(handle, 65536)):
                 chunks.append(chunk)
                 size += len(chunk)
         finally:
@@ -52,9 +54,9 @@ class Host:
             return None
         return None if text is None else text.strip()
 
-    def values(self, folder: str, names: str) -> dict[str, str]:
-        """Those of the files that have a value: last part of its name -> value."""
-        found = {name.rpartition("/")[2]: self.value(f"{folder}/{name}") for name in names.split()}
+    def values(self, folder: str, names: Iterable[str]) -> dict[str, str]:
+        """Those of the folder's files that have a value: name -> value."""
+        found = {name: self.value(f"{folder}/{name}") for name in names}
         return {name: value for name, value in found.items() if value is not None}
 
     def entries(self, name: str) -> tuple[str, ...]:
@@ -101,6 +103,8 @@ class Host:
 
     def debian_packages(self) -> dict[str, str]:
         """Installed Debian package -> version without epoch and revision; none on other distributions."""
+        if self._packages is not None:
+            return self._packages
         found = {}
         for block in (self.data("var/lib/dpkg/status") or b"").split(b"\n\n"):
             if b"\nStatus: install ok installed\n" in block:
@@ -109,11 +113,14 @@ class Host:
                 upstream = version.rpartition(b":")[2]
                 upstream = upstream.rpartition(b"-")[0] or upstream
                 found[name.decode("utf-8", "replace")] = upstream.decode("utf-8", "replace")
+        self._packages = found
         return found
 
     def _inside(self, name: str) -> str | None:
         """The path below the root, None where links lead out of it: a recorded root never shows the live
         host."""
+        if "\0" in name:  # from a file's content
+            return None
         if self.live:
             return "/" + name
         path = os.path.realpath(os.path.join(self.root, name))

@@ -46,7 +46,7 @@ def _quantity(kibibytes: int) -> str:
 
 
 def _nvdimm(host: Host, name: str) -> dict[str, str]:
-    return {"name": name} | host.values(f"{_NVDIMMS}/{name}", "devtype mode")
+    return {"name": name} | host.values(f"{_NVDIMMS}/{name}", ("devtype", "mode"))
 
 
 def _text(value: bool) -> str:

@@ -6,13 +6,20 @@ import re
 from collections.abc import Collection
 
 from hpccompat.features.model import Features
-from hpccompat.sources.cpu import first_processor
+from hpccompat.sources.cpu import first_processor, instruction_set
 from hpccompat.sources.cpuid import X86_TABLE
 from hpccompat.sources.host import Host
 
 NAME = "hpc.microarchitecture"
 # NFD's name of the vendor -> /proc/cpuinfo's and archspec's.
 _X86_VENDORS = {"Intel": "GenuineIntel", "AMD": "AuthenticAMD"}
+# Vendor, family, models -> the feature without a name of NFD's that these CPUs lack, and the next ones have: Zen before
+# Zen 2, Piledriver before Steamroller, Cannon Lake beside Skylake's server.
+_LACKING = {
+    ("AMD", "23", range(0x00, 0x30)): "clwb",
+    ("AMD", "21", range(0x00, 0x30)): "fsgsbase",
+    ("Intel", "6", range(102, 103)): "clwb",
+}
 # The level of the instruction set (Linux, PPC_FEATURE2_ARCH_*) -> the first POWER that has it.
 _POWER = {"ARCH_2_06": 7, "ARCH_2_07": 8, "ARCH_3_00": 9, "ARCH_3_1": 10}
 
@@ -20,19 +27,16 @@ _POWER = {"ARCH_2_06": 7, "ARCH_2_07": 8, "ARCH_3_00": 9, "ARCH_3_1": 10}
 def read(host: Host) -> Features:
     """Raises ImportError without archspec: then nothing is known, rather than that nothing fits."""
     first = first_processor(host.text("proc/cpuinfo") or "")
-    power = re.match(r"POWER(\d+)", first.get("cpu", ""))
-    if "cpu family" in first:
-        found = _described("x86_64", first.get("vendor_id", ""), first.get("flags", "").split())
-    elif "CPU implementer" in first:
-        found = _described(
-            "aarch64", first["CPU implementer"], first.get("Features", "").split(), part=first.get("CPU part", "")
-        )
-    elif power:
-        found = _described("ppc64le", generation=int(power[1]))
-    else:
-        found = Features(attributes={NAME: {}}, flags={f"{NAME}.compatible": frozenset()})
-    features = _known_features() & {*first.get("flags", "").split(), *first.get("Features", "").split()}
-    return Features({**found.flags, f"{NAME}.feature": frozenset(features)}, found.attributes)
+    linux = {*first.get("flags", "").split(), *first.get("Features", "").split()}
+    generation = re.match(r"POWER(\d+)", first.get("cpu", ""))
+    found = _described(
+        instruction_set(first),
+        first.get("CPU implementer") or first.get("vendor_id", ""),
+        linux,
+        first.get("CPU part", ""),
+        int(generation[1]) if generation else 0,
+    )
+    return Features({**found.flags, f"{NAME}.feature": _known_features() & _with_sse3(linux)}, found.attributes)
 
 
 def derived(features: Features) -> Features | None:
@@ -48,7 +52,15 @@ def derived(features: Features) -> Features | None:
     if "X87" in cpuid:
         linux = {row[0]: row[5] for row in map(str.split, X86_TABLE.strip().splitlines()) if row[5] != "-"}
         told = {linux[flag] for flag in cpuid if flag in linux}
-        untold = _known_features() - set(linux.values()) if model.get("hypervisor") == "none" else frozenset()
+        untold: frozenset[str] = frozenset()
+        if model.get("hypervisor") == "none":
+            number = int(model["id"]) if model.get("id", "").isdecimal() else 0
+            lacking = {
+                each
+                for (*cpu, models), each in _LACKING.items()
+                if cpu == [vendor, model.get("family")] and number in models
+            }
+            untold = _known_features() - set(linux.values()) - lacking
         return _described("x86_64", _X86_VENDORS.get(vendor, vendor), told | untold)
     if "ASIMD" in cpuid:
         return _described("aarch64", vendor, {flag.lower() for flag in cpuid})
@@ -66,7 +78,7 @@ def _described(
     from archspec.cpu.schema import TARGETS_JSON
 
     vendor = TARGETS_JSON["conversions"]["arm_vendors"].get(vendor, vendor)
-    has = {*features, *({"sse3"} if {"pni", "ssse3"} & {*features} else ())}
+    has = _with_sse3(features)
     fitting = [
         target
         for target in TARGETS.values()
@@ -81,7 +93,7 @@ def _described(
         )
     ]
     if not fitting:
-        return Features(attributes={NAME: {"family": family}}, flags={f"{NAME}.compatible": frozenset()})
+        return Features(attributes={NAME: {}}, flags={f"{NAME}.compatible": frozenset()})
 
     def closeness(target: object) -> tuple[int, int]:
         return len(target.ancestors), len(target.features)  # type: ignore[attr-defined]
@@ -94,6 +106,11 @@ def _described(
         attributes={NAME: {"name": best.name, "vendor": best.vendor, "family": family}},
         flags={f"{NAME}.compatible": frozenset({best.name, *(each.name for each in best.ancestors)})},
     )
+
+
+def _with_sse3(linux: Collection[str]) -> set[str]:
+    """Linux calls it pni."""
+    return {*linux, *({"sse3"} if {"pni", "ssse3"} & {*linux} else ())}
 
 
 def _known_features() -> frozenset[str]:

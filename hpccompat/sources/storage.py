@@ -6,7 +6,7 @@ from hpccompat.features.model import Features
 from hpccompat.sources.host import Host
 
 _BLOCK = "sys/block"
-_QUEUE = "dax rotational nr_zones zoned"
+_QUEUE = ("dax", "rotational", "nr_zones", "zoned")
 
 
 def read(host: Host) -> Features:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from hpccompat.features.known import KNOWN_SETS
 from hpccompat.features.model import Features
 from hpccompat.sources.host import Host
 
@@ -11,18 +12,13 @@ _LINE = re.compile(r"(\w+)=(.+)", re.ASCII)
 _NUMBERS = re.compile(r"(\d+)(?:\.(\d+))?(?:\..*)?", re.ASCII)
 
 _DMI = "sys/devices/virtual/dmi/id"
-# Without the serial numbers, which root alone may read, and which differ on every node.
-_DMI_ATTRIBUTES = """
-    bios_date bios_vendor bios_version board_asset_tag board_name board_vendor board_version chassis_asset_tag
-    chassis_type chassis_vendor chassis_version product_family product_name product_sku product_version sys_vendor
-"""
 
 
 def read(host: Host) -> Features:
     return Features(
         attributes={
             "system.osrelease": _release(host),
-            "system.dmiid": host.values(_DMI, _DMI_ATTRIBUTES),
+            "system.dmiid": host.values(_DMI, KNOWN_SETS["system.dmiid"].elements),
             "system.name": {"nodename": host.node},
         }
     )

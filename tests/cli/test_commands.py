@@ -50,8 +50,8 @@ def test_all_recorded_nodes(config: Path) -> None:
     answer = run_hpccompat("--output", "json", "--config", config, "check", "--spec", SOLVER, "--all")
     assert answer.returncode == 0
     found = json.loads(answer.stdout)
-    assert found["eligible"] == "icelake-rocky9-infiniband,zen3-rocky9-infiniband"
-    assert found["counts"] == {"eligible": 2, "incompatible": 4, "error": 0, "unknown": 0}
+    assert found["eligible"] == "icelake-rocky9-infiniband,zen3-rocky9-infiniband,sapphirerapids-rocky9-h100"
+    assert found["counts"] == {"eligible": 3, "incompatible": 8, "error": 0, "unknown": 0}
     assert {each["text"] for each in found["reasons"] if each["nodes"] == "sandybridge-rocky9-infiniband"} == {
         "cpu.cpuid: X86_64_V3 missing"
     }
