@@ -38,15 +38,18 @@ class Policy:
 
 @dataclass(frozen=True)
 class Settings:
-    """`collect_timeout` and `deadline` are seconds. `disabled`: the site's kill switch is on. `notes`: what
+    """`collect_interval`, `collect_timeout` and `deadline` are seconds. `store_user`: the store's owner, if that is not
+    root. `disabled`: the site's kill switch is on. `notes`: what
     was left out of the user's own settings, and why."""
 
     store: Path = Path("/var/lib/hpccompat/store")
+    store_user: str = ""
     mode: str = "advise"
     policy: Policy = field(default_factory=Policy)
     min_coverage: float = 0.9
     host_root: str = "/"
-    collect_timeout: float = 10
+    collect_interval: int = 3600
+    collect_timeout: int = 10
     deadline: float = 5
     plain_http: tuple[str, ...] = ()
     locked: tuple[str, ...] = ()
@@ -117,7 +120,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             raise SettingsError(f"environment: {name} is no setting; one state is {name}_NO_SPEC=warn")
         if key.startswith("policy_"):
             values.setdefault("policy", {})[key.removeprefix("policy_")] = text
-        elif key in ("min_coverage", "collect_timeout", "deadline"):
+        elif key in ("min_coverage", "collect_interval", "collect_timeout", "deadline"):
             try:
                 values[key] = int(text) if text.isdecimal() else float(text)
             except ValueError as error:
@@ -167,12 +170,14 @@ def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settin
             changes[key] = Path(_text(value, where))
         elif key == "mode":
             changes[key] = _one_of(value, MODES, where)
-        elif key == "host_root":
+        elif key in ("host_root", "store_user"):
             changes[key] = _text(value, where)
-        elif key == "collect_timeout" and (type(value) is not int or value < 1):
-            # The prolog reads it too, where 0 would mean no limit.
-            raise SettingsError(f"{where} must be a whole number of seconds, at least 1, not {value!r}")
-        elif key in ("min_coverage", "collect_timeout", "deadline"):
+        elif key in ("collect_interval", "collect_timeout"):
+            # The prolog reads them too; to `timeout` 0 would mean no limit.
+            if type(value) is not int or not 1 <= value <= 86400:
+                raise SettingsError(f"{where} must be a whole number of seconds from 1 to 86400, not {value!r}")
+            changes[key] = value
+        elif key in ("min_coverage", "deadline"):
             changes[key] = _number(value, where, 1.0 if key == "min_coverage" else 3600.0)
         elif key in ("plain_http", "locked"):
             changes[key] = _texts(value, where)

@@ -35,6 +35,7 @@ FRONTS = {
     "plan": ("slurm",),
     "check": ("plan", "sources"),
     "features": ("sources", "nodes"),
+    "records": ("sources", "nodes"),
     "spec": ("spec",),
     "render": ("plan",),
 }

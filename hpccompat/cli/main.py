@@ -36,6 +36,11 @@ class Context:
     command: str
 
 
+def printable(text: str) -> str:
+    """The text with control characters (and what else can't be shown) escaped; line breaks stay."""
+    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
+
+
 def main(words: Sequence[str]) -> int:
     """Runs one command; its exit status. The one place where errors become messages."""
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -49,8 +54,6 @@ def main(words: Sequence[str]) -> int:
         sys.stdout.flush()
         return status
     except HpccompatError as error:
-        from hpccompat.cli.render import printable
-
         print(f"hpccompat: error: {printable(str(error))}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:

@@ -8,17 +8,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from hpccompat.cli.main import printable
 from hpccompat.errors import RecordError
 from hpccompat.nodes.hostlist import fold
 from hpccompat.nodes.store import Store
 from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict
 from hpccompat.spec.explain import matched, of_rule
 from hpccompat.workflow import Component, Message, Plan
-
-
-def printable(text: str) -> str:
-    """The text with control characters (and what else can't be shown) escaped; line breaks stay."""
-    return "".join(each if each.isprintable() or each == "\n" else ascii(each)[1:-1] for each in text)
 
 
 def show_messages(messages: Iterable[Message]) -> None:

@@ -14,7 +14,8 @@ from hpccompat.spec.validate import validate
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
-    from hpccompat.cli.render import print_json, printable
+    from hpccompat.cli.main import printable
+    from hpccompat.cli.render import print_json
 
     options = _parser().parse_args(arguments)
     status = 0

@@ -31,7 +31,8 @@ def run(arguments: Sequence[str], context: Context) -> int:
     stdin = script_from_stdin(line)
     settings = Settings()
     try:
-        from hpccompat.cli.render import printable, show_messages, show_reasons
+        from hpccompat.cli.main import printable
+        from hpccompat.cli.render import show_messages, show_reasons
         from hpccompat.workflow import plan_submission
 
         settings = load_settings(context.config, tolerant=True)

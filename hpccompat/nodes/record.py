@@ -87,12 +87,17 @@ def load_record(text: str | bytes, node: str = "") -> NodeRecord:
         raise RecordError("yaml-syntax", f"not JSON: {error}") from error
     if not isinstance(top, dict):
         raise RecordError("spec-type", "not a JSON object")
+    return record_of(top, node)
+
+
+def record_of(top: Mapping[str, object], node: str = "") -> NodeRecord:
+    """The same from what has been decoded. Raises RecordError."""
     try:
         if top.get("kind") == KIND:
             return _record(top, node)
         if top.get("kind") == "NodeFeature":
             spec = top.get("spec")
-            return NodeRecord(node, load_features(spec.get("features") if isinstance(spec, dict) else None))
+            return NodeRecord(node, load_features(spec.get("features") if isinstance(spec, Mapping) else None))
         if not {key.lower() for key in top} & {"flags", "attributes", "instances"}:
             raise RecordError("spec-type", "neither a node record nor NFD Features (no flags, attributes, instances)")
         return NodeRecord(node, load_features(top))
@@ -100,7 +105,7 @@ def load_record(text: str | bytes, node: str = "") -> NodeRecord:
         raise RecordError(error.kind, error.text, error.path) from error
 
 
-def _record(top: dict[str, object], node: str) -> NodeRecord:
+def _record(top: Mapping[str, object], node: str) -> NodeRecord:
     if top.get("apiVersion") != API_VERSION:
         raise RecordError("spec-type", f"must be {API_VERSION!r}, not {top.get('apiVersion')!r}", "apiVersion")
     name = top.get("node")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import stat
+import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +14,16 @@ from hpccompat.errors import RecordError, StoreError
 from hpccompat.nodes.record import SIZE_LIMIT, NodeRecord, dump_record, load_record, node_name
 from hpccompat.nodes.table import Group
 
+# A file that a killed collector left behind; one that still writes is far younger.
+_LEFTOVER_AGE = 3600.0
+
 
 @dataclass(frozen=True)
 class Store:
+    """`owner`: the user id that may own the store beside root."""
+
     path: Path
+    owner: int = 0
 
     def names(self) -> tuple[str, ...]:
         """The nodes that have a record, readable or not. Raises StoreError."""
@@ -41,35 +48,57 @@ class Store:
         except RecordError as error:
             raise RecordError(error.kind, f"record of node {node} is unreadable: {error}") from error
 
+    def seen(self, node: str) -> float:
+        """When the node last reported, changed or not: seconds since the epoch, 0 if it never did."""
+        try:
+            return self._file(node).stat().st_mtime
+        except OSError:
+            return 0
+
     def write(self, record: NodeRecord) -> bool:
-        """Replaces the node's record if its content changed, else only marks it as seen; tells whether it
-        was replaced. Raises StoreError, RecordError; an earlier record survives any failure."""
+        """Replaces the node's record if its content changed, else only marks it as seen; tells whether it was
+        replaced. Raises StoreError, RecordError; an earlier record survives any failure, and a reader
+        sees the old record or the new one."""
         file = self._file(record.node)
+        with self._saying(f"record {file} can't be written"):
+            self._make(file.parent)
         with contextlib.suppress(RecordError):
             if self.read(record.node).content() == record.content():
-                with self._saying(file):
+                with self._saying(f"record {file} can't be written"):
                     os.utime(file)
                 return False
-        temporary = None
+        # A name of its own for every writer: two at once replace the record one after the other.
+        temporary = file.parent / f".{record.node}.{os.getpid()}-{os.urandom(4).hex()}"
         try:
-            with self._saying(file):
-                for folder in (self.path, file.parent):
-                    if not folder.is_dir():
-                        folder.mkdir(parents=True, exist_ok=True)
-                        folder.chmod(0o755)  # readers are users; the umask may say otherwise
-                handle, temporary = tempfile.mkstemp(prefix=f".{record.node}.", dir=file.parent)
+            with self._saying(f"record {file} can't be written"):
+                handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
                 with open(handle, "w", encoding="utf-8") as opened:
-                    os.fchmod(opened.fileno(), 0o644)
+                    os.fchmod(opened.fileno(), 0o644)  # readers are users; the umask may say otherwise
                     opened.write(dump_record(record))
                     opened.flush()
                     os.fsync(opened.fileno())
                 os.replace(temporary, file)
-                temporary = None
-        finally:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
         return True
+
+    def remove(self, node: str) -> None:
+        """Raises StoreError."""
+        with self._saying(f"record of node {node} can't be removed"):
+            self._file(node).unlink(missing_ok=True)
+
+    def leftovers(self) -> tuple[Path, ...]:
+        """Files that collectors left which were killed as they wrote."""
+        oldest = time.time() - _LEFTOVER_AGE
+        found = []
+        with contextlib.suppress(OSError), os.scandir(self.path / "nodes") as files:
+            for each in files:
+                with contextlib.suppress(OSError):
+                    if each.name.startswith(".") and each.stat(follow_symlinks=False).st_mtime < oldest:
+                        found.append(Path(each.path))
+        return tuple(found)
 
     def table(self, names: Collection[str]) -> StoredNodes:
         return StoredNodes(self, tuple(names))
@@ -77,13 +106,29 @@ class Store:
     def _file(self, node: str) -> Path:
         return self.path / "nodes" / f"{node_name(node)}.json"
 
+    def _make(self, folder: Path) -> None:
+        """The folders, where they are missing. Raises StoreError where somebody else could write into them."""
+        for each in (self.path, folder):
+            with contextlib.suppress(FileExistsError):
+                each.mkdir(parents=True)
+                each.chmod(0o755)
+            found = each.stat()
+            if found.st_uid not in (0, self.owner, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+                raise StoreError(
+                    f"{each} can be written by others (owner {found.st_uid}, mode {found.st_mode & 0o7777:o}): records"
+                    " would not be trustworthy; make it root's or store_user's own, mode 755"
+                )
+
     @staticmethod
     @contextlib.contextmanager
-    def _saying(file: Path) -> Iterator[None]:
+    def _saying(what: str) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            raise StoreError(f"record {file} can't be written: {error.strerror}") from error
+            hint = ""
+            if isinstance(error, PermissionError) and os.geteuid() == 0:
+                hint = " (root has no rights there? then the setting store_user names who has)"
+            raise StoreError(f"{what}: {error.strerror}{hint}") from error
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hpccompat.cli.main import COMMANDS
-from hpccompat.cli.render import printable
+from hpccompat.cli.main import COMMANDS, printable
 from tests.cluster.site import HOSTS, HPCCOMPAT
 from tests.integration.line import SOLVER, run_hpccompat
 

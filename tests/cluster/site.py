@@ -32,11 +32,12 @@ class Site:
         self.directory.chmod(0o755)
         self.hosts = self.directory / "hosts"
         self.store = self.directory / "store"
+        self.state = self.directory / "state"
         self.config = self.directory / "etc" / "config.toml"
         self.prolog = self.directory / "etc" / "prolog"
         (self.directory / "etc").mkdir()
         for node, root in self.nodes.items():
-            shutil.copytree(HOSTS / root, self.hosts / node)
+            shutil.copytree(HOSTS / root, self.hosts / node, symlinks=True)
         self.configure(self.settings)
         self._install_prolog()
         self.slurm = SlurmCluster(
@@ -53,7 +54,7 @@ class Site:
     def _install_prolog(self) -> None:
         """What an admin does: the shipped prolog, and a file that says where hpccompat is."""
         defaults = self.directory / "etc" / "default"
-        defaults.write_text(f"HPCCOMPAT={HPCCOMPAT}\nHPCCOMPAT_CONFIG={self.config}\n")
+        defaults.write_text(f"HPCCOMPAT={HPCCOMPAT}\nHPCCOMPAT_CONFIG={self.config}\nHPCCOMPAT_STATE={self.state}\n")
         script = PROJECT / "slurm" / "prolog.d" / "50-hpccompat"
         self.prolog.write_text(f"#!/bin/sh\nexec {script} {defaults}\n")
         self.prolog.chmod(self.prolog.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)

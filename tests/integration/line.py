@@ -71,10 +71,12 @@ def image_with(registry: Registry, name: str, spec: Path) -> str:
     return reference
 
 
-def run_hpccompat(*arguments: object, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run_hpccompat(
+    *arguments: object, env: Mapping[str, str] | None = None, input: str = ""
+) -> subprocess.CompletedProcess[str]:
     """The command alone, where no cluster is needed."""
     return subprocess.run(
         [str(HPCCOMPAT), *map(str, arguments)],
         env={"PATH": "/usr/bin:/bin", **(env or {})},
-        text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False,
+        text=True, capture_output=True, input=input, timeout=60, check=False,
     )  # fmt: skip

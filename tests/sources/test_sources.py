@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from hpccompat.features.codec import dump_features
+from hpccompat.features.known import KNOWN_SETS
 from hpccompat.nodes.record import failed
 from hpccompat.sources import kernel, memory, system
 from hpccompat.sources.discover import SOURCES, discover
@@ -155,7 +156,15 @@ def test_swap(tmp_path: Path, swaps: str, enabled: str) -> None:
     assert memory.read(Host(tmp_path)).attributes["memory.swap"] == {"enabled": enabled}
 
 
-def test_this_host_can_be_read() -> None:
-    found = discover(Path("/"))
+def test_this_host_is_told_completely() -> None:
+    """Every feature set that there is on each host is here, and what Linux surely tells is in it."""
+    found = discover("/", "n1")
     assert not found.errors
-    assert found.features.attributes["kernel.version"]
+    always = {name for name, known in KNOWN_SETS.items() if not known.may_be_absent}
+    # Where no file has the kernel's configuration, or /sys/fs is hidden, NFD reports no set either.
+    assert always - found.features.names() <= {"kernel.config", "kernel.selinux"}
+    for name in ("kernel.version", "cpu.model", "memory.numa", "hpc.libc", "hpc.microarchitecture", "hpc.sysctl"):
+        assert found.features.attributes[name], name
+    assert found.features.flags["cpu.cpuid"]
+    assert found.features.flags["hpc.microarchitecture.compatible"]
+    assert found.features.attributes["system.name"] == {"nodename": "n1"}
