@@ -24,6 +24,7 @@ check: $(VENV)/.complete
 
 bench: $(VENV)/.complete
 	$(BIN)/python benchmarks/rules.py
+	$(BIN)/python benchmarks/collector.py
 
 packages:
 	@sh tests/setup/packages.sh

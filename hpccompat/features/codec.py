@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from hpccompat.document.fields import folded
 from hpccompat.errors import FeaturesError
 from hpccompat.features.model import Features
 
@@ -89,6 +88,8 @@ def _struct(value: object, path: str) -> Mapping[str, object]:
 
 def _field(struct: Mapping[str, object], name: str) -> object:
     """The field as encoding/json finds it: the last key that equals it in any case."""
+    from hpccompat.document.fields import folded  # the collector, which reads none, does without
+
     return next((value for key, value in reversed(list(struct.items())) if folded(key) == name), None)
 
 

@@ -17,6 +17,7 @@ from hpccompat.features.model import Features
 API_VERSION = "hpccompat/v1"
 KIND = "NodeRecord"
 SIZE_LIMIT = 16 * 1024 * 1024
+_CONTENT = ("apiVersion", "kind", "node", "errors", "features")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,253}", re.ASCII)
 
 
@@ -34,9 +35,15 @@ class NodeRecord:
     boot_id: str = ""
     collector: str = ""
 
-    def content(self) -> tuple[object, ...]:
-        """What has to differ for a record to be worth writing again."""
-        return (self.node, dict(self.errors), self.features)
+    def same_content(self, text: bytes) -> bool:
+        """Whether a written record says the same: node, errors and features count, not when and how they were
+        collected. On the collector's path: nothing is decoded beyond JSON."""
+        try:
+            written = json.loads(text)
+        except (ValueError, RecursionError):
+            return False
+        ours = json.loads(dump_record(self))
+        return isinstance(written, dict) and all(written.get(key) == ours[key] for key in _CONTENT)
 
 
 def node_name(text: str) -> str:

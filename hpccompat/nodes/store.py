@@ -37,8 +37,7 @@ class Store:
         """Raises RecordError where the node has no readable record."""
         file = self._file(node)
         try:
-            with file.open("rb") as opened:
-                text = opened.read(SIZE_LIMIT + 1)
+            text = self._bytes(file)
         except FileNotFoundError as error:
             raise RecordError("spec-type", f"node {node} has not reported yet") from error
         except OSError as error:
@@ -62,10 +61,9 @@ class Store:
         file = self._file(record.node)
         with self._saying(f"record {file} can't be written"):
             self._make(file.parent)
-        with contextlib.suppress(RecordError):
-            if self.read(record.node).content() == record.content():
-                with self._saying(f"record {file} can't be written"):
-                    os.utime(file)
+        with self._saying(f"record {file} can't be written"), contextlib.suppress(FileNotFoundError):
+            if record.same_content(self._bytes(file)):
+                os.utime(file)
                 return False
         # A name of its own for every writer: two at once replace the record one after the other.
         temporary = file.parent / f".{record.node}.{os.getpid()}-{os.urandom(4).hex()}"
@@ -105,6 +103,11 @@ class Store:
 
     def _file(self, node: str) -> Path:
         return self.path / "nodes" / f"{node_name(node)}.json"
+
+    @staticmethod
+    def _bytes(file: Path) -> bytes:
+        with file.open("rb") as opened:
+            return opened.read(SIZE_LIMIT + 1)
 
     def _make(self, folder: Path) -> None:
         """The folders, where they are missing. Raises StoreError where somebody else could write into them."""

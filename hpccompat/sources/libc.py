@@ -21,7 +21,8 @@ def read(host: Host) -> Features:
 
 def _glibc(host: Host) -> dict[str, str]:
     for folder in _FOLDERS.split():
-        match = _GLIBC.search(host.data(f"{folder}/libc.so.6") or b"")
+        library = host.data(f"{folder}/libc.so.6") or b""
+        match = _GLIBC.match(library, max(0, library.find(b"GNU C Library ")))
         if match:
             return _described("glibc", match[1].decode())
     return {}

@@ -332,7 +332,11 @@ def test_as_health_check(loopback: Path) -> None:
     """Slurm runs it before the node registers and then at its interval, without PATH and SLURM_CONF."""
     site = Site(loopback / "health", {"zen1": "zen3-rocky9-infiniband"})
     site.slurm.prolog = None
-    site.slurm.settings = [f"HealthCheckProgram={site.prolog}", "HealthCheckInterval=60", "HealthCheckNodeState=ANY"]
+    site.slurm.settings = [
+        f"HealthCheckProgram={site.prolog}",
+        "HealthCheckInterval=60",
+        "HealthCheckNodeState=ANY,CYCLE",
+    ]
     try:
         site.start()
         site.slurm.daemons.wait_until((site.store / "nodes" / "zen1.json").exists, "the record, without any job")
