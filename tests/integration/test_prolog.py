@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -104,6 +105,16 @@ def test_a_collector_that_hangs_is_stopped(tmp_path: Path, text: str) -> None:
     taken = run_prolog(tmp_path, program(tmp_path, text) + "HPCCOMPAT_TIMEOUT=1\n")
     assert taken < 5
     assert not (tmp_path / "state" / "zen1.stamp").exists()
+
+
+def test_a_collector_that_nothing_can_kill_is_left_behind(tmp_path: Path) -> None:
+    """As on a file system that hangs: even `timeout` doesn't come back. Here a function stands in its place."""
+    more = "HPCCOMPAT_TIMEOUT=1\ntimeout() { exec sleep 20; }\n"
+    assert 2 < run_prolog(tmp_path, more) < 6
+    assert run_prolog(tmp_path, more) < 1, "no second one beside it"
+    pid = int((tmp_path / "state" / "zen1.pid").read_text().split()[0])
+    os.kill(pid, signal.SIGKILL)
+    assert counted(tmp_path)
 
 
 def test_what_the_collector_says_is_kept_for_the_admin(tmp_path: Path) -> None:
