@@ -324,7 +324,7 @@ def test_a_store_that_cannot_be_written(cluster: Site, state: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["exit 1", "kill -SEGV $$", "echo 'ModuleNotFoundError' >&2; exit 127", "exec sleep 60"]
+    "text", ["exit 1", "ulimit -c 0; kill -SEGV $$", "echo 'ModuleNotFoundError' >&2; exit 127", "exec sleep 60"]
 )
 def test_a_collector_that_is_broken_or_hangs(cluster: Site, tmp_path: Path, text: str) -> None:
     defaults = cluster.directory / "etc" / "default"
