@@ -36,7 +36,7 @@ class InvalidReference(HpccompatError):
 
 
 class DocumentError(HpccompatError):
-    """`kind` is `yaml-syntax`, `spec-type`, `limit` or `unsupported-template`.
+    """`kind` is `yaml-syntax`, `spec-type`, `limit` or `unsupported-template`; of a record also `absent`.
 
     `path` names the place in the document (`compatibilities[0].rules[1].name`), empty at the top;
     `line` and `column` count from 1 and are 0 where they are not known.

@@ -27,8 +27,10 @@ from hpccompat.errors import (
 )
 from hpccompat.features.model import Features
 from hpccompat.nodes.hostlist import expand, fold
+from hpccompat.nodes.index import open_index
 from hpccompat.nodes.record import SIZE_LIMIT, load_record
 from hpccompat.nodes.store import Store
+from hpccompat.nodes.table import NodeTable
 from hpccompat.plan.eligible import Eligibility, eligibility
 from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict, judge, select
 from hpccompat.reference import ImageReference, parse_reference
@@ -156,8 +158,7 @@ def _plan(plan: Plan, lines: CompatLines, settings: Settings, compat: str, envir
     try:
         inventory = read_inventory()
         own, required = expand(request.exclude), expand(request.nodelist)
-        store = Store(settings.store)
-        store.names()
+        table = recorded_nodes(settings, inventory.nodes)
     except (SlurmError, StoreError, UsageError) as error:
         raise _Unclear("unavailable", str(error)) from error
     if not set(required) <= inventory.nodes:
@@ -166,7 +167,10 @@ def _plan(plan: Plan, lines: CompatLines, settings: Settings, compat: str, envir
     if not partition:
         named = ",".join(request.partitions) or "(the default)"
         raise _Unclear("unavailable", f"scontrol shows no nodes of partition {named}")
-    selection = select(resolved.spec, store.table(sorted(inventory.nodes)), demand.tags)
+    try:
+        selection = select(resolved.spec, table, demand.tags)
+    except StoreError as error:
+        raise _Unclear("unavailable", str(error)) from error
     chosen = eligibility(
         selection,
         partition,
@@ -174,7 +178,9 @@ def _plan(plan: Plan, lines: CompatLines, settings: Settings, compat: str, envir
         required,
         [node for node in partition if inventory.expected_to_report(node)],
         settings.min_coverage,
-        strict=compat == "require",
+        compat == "require",
+        [each.weight for each in resolved.spec.compatibilities],
+        None if request.one_node else request.min_nodes,
     )
     return _rewritten(plan, settings, compat, inventory, _Chosen(demand, resolved, request, selection, chosen, own))
 
@@ -220,11 +226,22 @@ def _rewritten(plan: Plan, settings: Settings, compat: str, inventory: Inventory
     if not found.request.nodelist and 0 < len(usable) < found.request.min_nodes:
         text = f"the job asks for {found.request.min_nodes} nodes, and only {len(usable)} are eligible"
         messages.append(Message("warning", "few_nodes", text))
-    text = f"{name}: {len(usable)} of {len(chosen.candidates)} nodes are eligible: {fold(usable)}"
+    if chosen.mixed:
+        text = f"no set of the spec alone has {found.request.min_nodes} nodes: the job may get nodes of several sets"
+        messages.append(Message("warning", "mixed_sets", text))
+    of_set = "" if chosen.chosen is None or len(selection.sets) < 2 else f" (by set {_set_name(found)})"
+    text = f"{name}: {len(usable)} of {len(chosen.candidates)} nodes are eligible{of_set}: {fold(usable)}"
     messages.append(Message("info", "eligible", text))
     if rewrite.exclude == fold(found.own):
         return replace(plan, components=(replace(component, carrier="none"),), messages=tuple(messages))
     return replace(plan, outcome="rewritten", rewrite=rewrite, components=(component,), messages=tuple(messages))
+
+
+def _set_name(found: _Chosen) -> str:
+    """The chosen set's number, tag or description."""
+    number = found.eligibility.chosen or 0
+    chosen = found.resolved.spec.compatibilities[number]
+    return " ".join(filter(None, (str(number), chosen.tag or chosen.description)))
 
 
 def _no_node_text(found: _Chosen) -> str:
@@ -303,9 +320,18 @@ def resolve(demand: Demand, settings: Settings) -> Resolved | None:
 
 def select_recorded(resolved: Resolved, hostlist: str | None, tags: Collection[str], settings: Settings) -> Selection:
     """The verdicts of recorded nodes: those of the hostlist, or all. Raises StoreError, UsageError."""
+    return select(resolved.spec, recorded_nodes(settings, None if hostlist is None else expand(hostlist)), tags)
+
+
+def recorded_nodes(settings: Settings, names: Collection[str] | None) -> NodeTable:
+    """What these nodes have reported, None for all that have: by the index, or by the records where there is none.
+    Raises StoreError."""
     store = Store(settings.store)
+    index = open_index(store)
+    if index is not None:
+        return index if names is None else index.table(names)
     recorded = store.names()
-    return select(resolved.spec, store.table(recorded if hostlist is None else expand(hostlist)), tags)
+    return store.table(recorded if names is None else sorted(names))
 
 
 def judge_file(resolved: Resolved, file: Path, tags: Collection[str]) -> NodeVerdict:

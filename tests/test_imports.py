@@ -36,6 +36,7 @@ FRONTS = {
     "check": ("plan", "sources"),
     "features": ("sources", "nodes"),
     "records": ("sources", "nodes"),
+    "index": ("sources", "nodes"),
     "spec": ("spec",),
     "render": ("plan",),
 }

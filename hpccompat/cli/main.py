@@ -23,6 +23,7 @@ COMMANDS = {
     "check": ("check", "judge an image or a spec against this host, a feature file, or recorded nodes"),
     "spec": ("spec", "validate compatibility specs"),
     "features": ("features", "discover this host's features, collect them into the store, show records"),
+    "index": ("index", "take the nodes' records into the index that queries read"),
 }
 OUTPUTS = ("table", "json", "nfd-json")
 

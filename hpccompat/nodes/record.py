@@ -18,7 +18,7 @@ API_VERSION = "hpccompat/v1"
 KIND = "NodeRecord"
 SIZE_LIMIT = 16 * 1024 * 1024
 _CONTENT = ("apiVersion", "kind", "node", "errors", "features")
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,253}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def node_name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise RecordError(
             "spec-type",
-            f"{text!r} can't be a node's name: letters, digits and . _ - only, at most 254, not beginning with . or -",
+            f"{text!r} can't be a node's name: letters, digits and . _ - only, at most 200, not beginning with . or -",
         )
     return text
 
@@ -60,6 +60,23 @@ def failed(feature_set: str, sources: Mapping[str, str]) -> bool:
     """Whether this feature set would come from one of the sources: a source is named like the beginning of
     its feature sets (`cpu` writes `cpu.model`, `hpc.gpu` writes `hpc.gpu`)."""
     return any(feature_set == source or feature_set.startswith(f"{source}.") for source in sources)
+
+
+def record_digest(record: NodeRecord) -> str:
+    """What tells two contents of a node's record apart: 32 hexadecimal digits."""
+    return digest_of(dump_record(record))
+
+
+def digest_of(text: str | bytes) -> str:
+    """The digest of a record as it is written; "" for what is none."""
+    import hashlib
+
+    try:
+        content = json.loads(text)
+        wanted = json.dumps([content[key] for key in _CONTENT], sort_keys=True, separators=(",", ":"))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+    return hashlib.sha256(wanted.encode()).hexdigest()[:32]
 
 
 def dump_record(record: NodeRecord) -> str:

@@ -6,13 +6,14 @@ import contextlib
 import os
 import stat
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from hpccompat.errors import RecordError, StoreError
-from hpccompat.nodes.record import SIZE_LIMIT, NodeRecord, dump_record, load_record, node_name
-from hpccompat.nodes.table import Group
+from hpccompat.features.model import Features
+from hpccompat.nodes.record import SIZE_LIMIT, NodeRecord, digest_of, dump_record, load_record, node_name, record_digest
+from hpccompat.nodes.table import NOT_REPORTED, Group
 
 # A file that a killed collector left behind; one that still writes is far younger.
 _LEFTOVER_AGE = 3600.0
@@ -39,7 +40,7 @@ class Store:
         try:
             text = self._bytes(file)
         except FileNotFoundError as error:
-            raise RecordError("spec-type", f"node {node} has not reported yet") from error
+            raise RecordError("absent", f"node {node} has {NOT_REPORTED}") from error
         except OSError as error:
             raise RecordError("spec-type", f"record of node {node}: {error.strerror}: {file}") from error
         try:
@@ -59,10 +60,11 @@ class Store:
         replaced. Raises StoreError, RecordError; an earlier record survives any failure, and a reader
         sees the old record or the new one."""
         file = self._file(record.node)
-        with self._saying(f"record {file} can't be written"):
-            self._make(file.parent)
+        self.check()
+        earlier = b""
         with self._saying(f"record {file} can't be written"), contextlib.suppress(FileNotFoundError):
-            if record.same_content(self._bytes(file)):
+            earlier = self._bytes(file)
+            if record.same_content(earlier):
                 os.utime(file)
                 return False
         # A name of its own for every writer: two at once replace the record one after the other.
@@ -75,12 +77,30 @@ class Store:
                     opened.write(dump_record(record))
                     opened.flush()
                     os.fsync(opened.fileno())
-                os.replace(temporary, file)
+                with self._marked(record, earlier):
+                    os.replace(temporary, file)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
         return True
+
+    @contextlib.contextmanager
+    def _marked(self, record: NodeRecord, earlier: bytes) -> Iterator[None]:
+        """Says that the index no longer holds this node's record, before it is replaced: whoever reads the new one also
+        finds the marker. Where no index is kept there is no folder for it."""
+        changed = self.path / "changed"
+        if not changed.is_dir():
+            yield
+            return
+        marker = changed / f"{record.node}~{record_digest(record)}"
+        marker.touch(mode=0o644)
+        yield
+        # A writer that took the marker for one whose record never came may have removed it just before.
+        if not marker.exists():
+            marker.touch(mode=0o644)
+        # The marker of what was replaced says nothing any more.
+        (changed / f"{record.node}~{digest_of(earlier)}").unlink(missing_ok=True)
 
     def remove(self, node: str) -> None:
         """Raises StoreError."""
@@ -109,13 +129,17 @@ class Store:
         with file.open("rb") as opened:
             return opened.read(SIZE_LIMIT + 1)
 
-    def _make(self, folder: Path) -> None:
-        """The folders, where they are missing. Raises StoreError where somebody else could write into them."""
-        for each in (self.path, folder):
-            with contextlib.suppress(FileExistsError):
-                each.mkdir(parents=True)
-                each.chmod(0o755)
-            found = each.stat()
+    def check(self) -> None:
+        """Makes the folders where they are missing. Raises StoreError, also where somebody else could write into
+        them."""
+        for each in (self.path, self.path / "nodes"):
+            with self._saying(f"the store's folder {each} can't be used"):
+                with contextlib.suppress(FileExistsError):
+                    each.mkdir(parents=True)
+                    each.chmod(0o755)
+                found = each.stat()
+                if not stat.S_ISDIR(found.st_mode):
+                    raise NotADirectoryError(20, os.strerror(20))
             if found.st_uid not in (0, self.owner, os.geteuid()) or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
                 raise StoreError(
                     f"{each} can be written by others (owner {found.st_uid}, mode {found.st_mode & 0o7777:o}): records"
@@ -141,11 +165,17 @@ class StoredNodes:
     store: Store
     names: tuple[str, ...]
 
-    def groups(self, feature_sets: Collection[str]) -> Iterator[Group]:
+    def groups(
+        self,
+        feature_sets: Collection[str],
+        identity: Collection[str] = (),
+        alike: Callable[[str, Features], Hashable] | None = None,
+    ) -> Iterator[Group]:
+        """See NodeTable; each node is a group of its own."""
         for name in self.names:
             try:
                 record = self.store.read(name)
             except RecordError as error:
-                yield Group((name,), None, reason=error.text)
+                yield Group((name,), None, reason=NOT_REPORTED if error.kind == "absent" else error.text)
             else:
                 yield Group((name,), record.features.only(feature_sets), record.errors)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from hpccompat.plan.selection import Selection, Verdict
@@ -10,7 +10,10 @@ from hpccompat.plan.selection import Selection, Verdict
 
 @dataclass(frozen=True)
 class Eligibility:
-    """`state`: "" where there are compatible nodes, `no_node` where all that could be used are known not to
+    """`chosen`: the number of the spec's set that all nodes of the job get, None for any set. `mixed`: no single set
+    has enough nodes, so that the job may get nodes that satisfy different ones.
+
+    `state`: "" where there are compatible nodes, `no_node` where all that could be used are known not to
     be, `no_records` where none is compatible, but some are unknown. `coverage`: share of the partitions'
     nodes that have a readable record."""
 
@@ -18,6 +21,8 @@ class Eligibility:
     candidates: frozenset[str]
     coverage: float
     state: str
+    chosen: int | None = None
+    mixed: bool = False
 
 
 def eligibility(
@@ -28,16 +33,26 @@ def eligibility(
     reporting: Collection[str],
     min_coverage: float,
     strict: bool,
+    weights: Sequence[int] = (),
+    count: int | None = None,
 ) -> Eligibility:
     """`required`: the user's --nodelist, all of which Slurm gives to the job. `reporting`: the partition's
     nodes that can be expected to have a record. `strict`: unknown nodes are never eligible.
 
     Nodes without a record stay eligible until enough of the others have one: a node that gets no jobs
     never runs the prolog that would report it.
+
+    `weights`: of the spec's sets. `count`: the nodes that the job needs, None for a job that surely has only one. A job
+    of several gets nodes of one set, since alternatives (one fabric or another) don't mix: the set of highest
+    weight that has enough of them.
     """
     compatible = selection.nodes(Verdict.COMPATIBLE)
     unknown = selection.nodes(Verdict.UNKNOWN)
     candidates = frozenset(required) or frozenset(partition) - frozenset(excluded)
+    chosen, mixed = None, False
+    if count is not None:
+        chosen, mixed = _one_set(selection, candidates, weights, max(count, len(required), 1))
+        compatible = compatible if chosen is None else selection.sets[chosen]
     reported = sum(node in selection.recorded for node in reporting)
     coverage = reported / len(reporting) if reporting else 1.0
     eligible = compatible
@@ -54,4 +69,16 @@ def eligibility(
         eligible |= unknown
     else:
         state = "no_node"
-    return Eligibility(compatible if strict else eligible, candidates, coverage, state)
+    return Eligibility(compatible if strict else eligible, candidates, coverage, state, chosen, mixed)
+
+
+def _one_set(
+    selection: Selection, candidates: Collection[str], weights: Sequence[int], count: int
+) -> tuple[int | None, bool]:
+    """The set of highest weight that `count` candidates satisfy, the first of equals; and whether, for want of one,
+    nodes of different sets would be mixed."""
+    of_set = {number: nodes & frozenset(candidates) for number, nodes in selection.sets.items()}
+    enough = [number for number, nodes in of_set.items() if len(nodes) >= count]
+    if enough:
+        return min(enough, key=lambda number: (-weights[number], number)), False
+    return None, len({nodes for nodes in of_set.values() if nodes}) > 1

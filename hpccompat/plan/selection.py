@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from hpccompat.errors import EvaluationError
+from hpccompat.features.identity import IDENTITY
 from hpccompat.features.model import Features
 from hpccompat.nodes.record import failed
 from hpccompat.nodes.table import Group, NodeTable
-from hpccompat.rules.model import BACK_REFERENCE, Rule
+from hpccompat.rules.evaluate import noticed, projected
+from hpccompat.rules.model import BACK_REFERENCE, Rule, Term, feature_set
 from hpccompat.spec.check import NodeReport, check_node
 from hpccompat.spec.explain import reasons
 from hpccompat.spec.model import CompatibilitySpec
@@ -35,12 +37,13 @@ class Reason:
 
 @dataclass(frozen=True)
 class Selection:
-    """`recorded`: the nodes that have a readable record. `reasons`: for all that are not compatible, most
-    nodes first."""
+    """`recorded`: the nodes that have reported. `reasons`: for all that are not compatible, most nodes first.
+    `sets`: of the spec, number (from 0) -> the compatible nodes that satisfy it."""
 
     verdicts: Mapping[str, Verdict]
     recorded: frozenset[str]
     reasons: tuple[Reason, ...]
+    sets: Mapping[int, frozenset[str]] = field(default_factory=dict)
 
     def nodes(self, verdict: Verdict) -> frozenset[str]:
         return frozenset(node for node, each in self.verdicts.items() if each is verdict)
@@ -56,18 +59,57 @@ class NodeVerdict:
 def select(spec: CompatibilitySpec, nodes: NodeTable, tags: Collection[str] = ()) -> Selection:
     """Evaluates the spec once for every group of nodes that look alike to it."""
     verdicts: dict[str, Verdict] = {}
-    recorded: set[str] = set()
+    unreported: set[str] = set()
     grouped: dict[tuple[Verdict, str], list[str]] = {}
-    for group in nodes.groups(spec.feature_sets() | {BACK_REFERENCE}):
+    sets: dict[int, set[str]] = {}
+    terms: dict[str, list[tuple[Term, bool]]] = {}
+    for rule in (rule for each in spec.compatibilities for rule in each.rules):
+        for term in rule.terms():
+            terms.setdefault(feature_set(term.feature), []).append((term, rule.vars_template is not None))
+
+    known: dict[Hashable, Hashable] = {}
+
+    def alike(name: str, features: Features) -> Hashable:
+        if name == BACK_REFERENCE:  # the rules change it
+            return repr(features)
+        templates = any(with_elements for _, with_elements in terms[name])
+        key = None if templates else projected([term for term, _ in terms[name]], features)
+        if key is None or (name, key) not in known:
+            found = tuple(noticed(term, features, with_elements) for term, with_elements in terms[name])
+            if key is None:
+                return found
+            known[name, key] = found
+        return known[name, key]
+
+    for group in nodes.groups({*terms, BACK_REFERENCE}, _reads_identity(terms), alike):
         judged = judge_group(spec, group, tags)
         verdicts.update(dict.fromkeys(group.nodes, judged.verdict))
-        if group.features is not None:
-            recorded.update(group.nodes)
+        if group.features is None and not group.pending:
+            unreported.update(group.nodes)
         if judged.verdict is not Verdict.COMPATIBLE:
             grouped.setdefault((judged.verdict, "; ".join(judged.reasons)), []).extend(group.nodes)
+            continue
+        for each in judged.report.sets if judged.report else ():
+            if each.matched:
+                sets.setdefault(each.index, set()).update(group.nodes)
     ordered = sorted(grouped.items(), key=lambda each: (-len(each[1]), each[0][1]))
     found = tuple(Reason(tuple(sorted(names)), verdict, text) for (verdict, text), names in ordered)
-    return Selection(verdicts, frozenset(recorded), found)
+    recorded = frozenset(verdicts) - unreported
+    return Selection(verdicts, recorded, found, {number: frozenset(of) for number, of in sets.items()})
+
+
+def _reads_identity(terms: Mapping[str, Sequence[tuple[Term, bool]]]) -> set[str]:
+    """The feature sets of which the spec may notice an element that differs on every node: one that it names, or
+    any in a matchName or in what a template sees."""
+    return {
+        name
+        for name, each in terms.items()
+        if name in IDENTITY
+        and any(
+            with_elements or term.name is not None or IDENTITY[name] & (term.expressions or {}).keys()
+            for term, with_elements in each
+        )
+    }
 
 
 def judge_group(spec: CompatibilitySpec, group: Group, tags: Collection[str]) -> NodeVerdict:

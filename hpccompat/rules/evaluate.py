@@ -6,7 +6,7 @@ matchFeatures; terms in their order, expressions by name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from hpccompat.errors import EvaluationError
@@ -75,6 +75,46 @@ def _terms(terms: Iterable[Term], features: Features) -> TermsResult:
             failed = not result.matched
         results.append(result)
     return TermsResult(all(result.matched for result in results), tuple(results))
+
+
+def noticed(term: Term, features: Features, with_elements: bool) -> Hashable:
+    """All that evaluating a rule, and explaining it, can notice of this term on a node: nodes with the same key have
+    the same results. `with_elements`: what matched counts too, since the rule has a template."""
+    keys: list[Hashable] = []
+    # How an earlier term ended is only noticed by one without expressions, see _terms.
+    for earlier_failed in (False, True) if term.expressions is None else (False,):
+        try:
+            result = _term(term, features, earlier_failed)
+        except EvaluationError as error:
+            keys.append((error.kind, str(error)))
+            continue
+        every = (*result.expressions, *([result.name] if result.name else []))
+        keys.append(
+            (
+                result.exists,
+                result.matched,
+                tuple((each.matched, each.reported, each.found, each.singly) for each in every),
+                result.instances,
+                tuple(tuple(sorted(each.items())) for each in result.elements) if with_elements else (),
+            )
+        )
+    return tuple(keys)
+
+
+def projected(terms: Iterable[Term], features: Features) -> Hashable:
+    """What these terms can read of a feature set: values with the same key are the same to them. None where they can
+    read anything (a matchName). Far cheaper than to evaluate them."""
+    names: list[str] = []
+    for term in terms:
+        if term.name is not None:
+            return None
+        names += term.expressions or ()
+    flags = [value if value is None else tuple(each in value for each in names) for value in features.flags.values()]
+    attributes = [value if value is None else tuple(map(value.get, names)) for value in features.attributes.values()]
+    instances = [
+        tuple([tuple(map(instance.get, names)) for instance in value]) for value in features.instances.values()
+    ]
+    return tuple(flags), tuple(attributes), tuple(instances)
 
 
 def _term(term: Term, features: Features, earlier_failed: bool) -> TermResult:

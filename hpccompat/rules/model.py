@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -57,6 +58,7 @@ class Rule:
 BACK_REFERENCE = "rule.matched"
 
 
+@functools.lru_cache(maxsize=1024)
 def feature_set(name: str) -> str:
     """The name that a term's feature is looked up by: Go's strings.ToLower, one rune at a time."""
     return "".join(each.lower()[:1] for each in name)

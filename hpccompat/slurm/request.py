@@ -19,7 +19,8 @@ _COMPAT = re.compile(r"#COMPAT\s+(image|spec|tag)\s*=\s*(.*)")
 
 @dataclass(frozen=True)
 class JobRequest:
-    """Of one component. `exclude` and `nodelist` are hostlists, `partitions` empty for the default one."""
+    """Of one component. `exclude` and `nodelist` are hostlists, `partitions` empty for the default one. `one_node`: it
+    asks for at most one; without a number of nodes Slurm may spread the tasks over several."""
 
     constraint: str = ""
     prefer: str = ""
@@ -28,6 +29,7 @@ class JobRequest:
     partitions: tuple[str, ...] = ()
     clusters: str = ""
     min_nodes: int = 1
+    one_node: bool = False
 
 
 def defined_options(stderr: str) -> tuple[JobRequest, ...]:
@@ -64,6 +66,7 @@ def _request(block: Mapping[str, str]) -> JobRequest:
         tuple(filter(None, block.get("partition", "").split(","))),
         block.get("clusters", ""),
         int(nodes.group()) if nodes else 1,
+        block.get("nodes", "") in ("1", "1-1"),
     )
 
 

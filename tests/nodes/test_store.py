@@ -113,7 +113,7 @@ def test_groups_of_a_table(tmp_path: Path) -> None:
     known, unknown = store.table(["n1", "n2"]).groups({"cpu.cpuid"})
     assert known.features == Features({"cpu.cpuid": frozenset({"AVX2", "SSE"})})
     assert known.errors == RECORD.errors
-    assert (unknown.nodes, unknown.features, unknown.reason) == (("n2",), None, "node n2 has not reported yet")
+    assert (unknown.nodes, unknown.features, unknown.reason) == (("n2",), None, "not reported yet")
 
 
 def test_a_missing_store(tmp_path: Path) -> None:
