@@ -1,6 +1,7 @@
 # make demo    the main job on this machine: a real Slurm cluster, a real registry, on loopback
 # make test    all tests; make check: lint and types; make tools: programs from a newer Debian suite
 # make bench   what it costs, as ratios within one run
+# make race    the long form of a test: a hundred writers of the index killed, among readers and collectors
 # Each does its own set-up: a virtual environment, Debian packages (as root or with sudo), private tools.
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ VENV = .venv
 TOOLS = .tools
 BIN = $(VENV)/bin
 
-.PHONY: demo test check bench packages tools clean
+.PHONY: demo test check bench race packages tools clean
 .DELETE_ON_ERROR:
 
 demo: packages tools $(VENV)/.complete
@@ -25,6 +26,10 @@ check: $(VENV)/.complete
 bench: $(VENV)/.complete
 	$(BIN)/python benchmarks/rules.py
 	$(BIN)/python benchmarks/collector.py
+	$(BIN)/python benchmarks/cluster.py
+
+race: packages $(VENV)/.complete
+	HPCCOMPAT_TEST_KILLS=100 $(BIN)/pytest tests/nodes/test_index_race.py
 
 packages:
 	@sh tests/setup/packages.sh

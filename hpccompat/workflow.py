@@ -323,6 +323,27 @@ def select_recorded(resolved: Resolved, hostlist: str | None, tags: Collection[s
     return select(resolved.spec, recorded_nodes(settings, None if hostlist is None else expand(hostlist)), tags)
 
 
+@dataclass(frozen=True)
+class PartitionCount:
+    """Of a partition: all its nodes, those that are compatible, and how many of these are idle now."""
+
+    name: str
+    nodes: int
+    eligible: int
+    idle: int
+
+
+def by_partition(selection: Selection) -> tuple[PartitionCount, ...]:
+    """What Slurm's partitions have of the compatible nodes. Raises SlurmError."""
+    inventory = read_inventory()
+    compatible = selection.nodes(Verdict.COMPATIBLE)
+    found = []
+    for name, nodes in sorted(inventory.partitions.items()):
+        eligible = nodes & compatible
+        found.append(PartitionCount(name, len(nodes), len(eligible), sum(map(inventory.is_idle, eligible))))
+    return tuple(found)
+
+
 def recorded_nodes(settings: Settings, names: Collection[str] | None) -> NodeTable:
     """What these nodes have reported, None for all that have: by the index, or by the records where there is none.
     Raises StoreError."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from hpccompat.cli.main import Context
-from hpccompat.errors import EvaluationError, Unavailable, UsageError
-from hpccompat.plan.selection import NodeVerdict, Verdict
+from hpccompat.cli.main import Context, printable
+from hpccompat.errors import EvaluationError, SlurmError, Unavailable, UsageError
+from hpccompat.plan.selection import NodeVerdict, Selection, Verdict
 from hpccompat.settings import Settings, load_settings
 from hpccompat.workflow import (
     Demand,
+    PartitionCount,
     Resolved,
+    by_partition,
     judge_features,
     judge_file,
     resolve,
@@ -35,10 +38,11 @@ def run(arguments: Sequence[str], context: Context) -> int:
         raise UsageError("NFD's list is of one node: nfd-json goes with --features, or with this host")
     if options.node is not None or options.all:
         selection = select_recorded(resolved, options.node, tags, settings)
+        partitions = _partitions(selection) if options.all else ()
         if as_json:
-            print_json(selection_json(selection))
+            print_json(selection_json(selection, partitions))
         else:
-            show_selection(selection)
+            show_selection(selection, partitions)
         compatible = len(selection.nodes(Verdict.COMPATIBLE))
         return 0 if compatible and (options.all or compatible == len(selection.verdicts)) else 1
     if options.features:
@@ -54,6 +58,15 @@ def run(arguments: Sequence[str], context: Context) -> int:
     else:
         show_report(judged)
     return 0 if judged.verdict is Verdict.COMPATIBLE else 1
+
+
+def _partitions(selection: Selection) -> tuple[PartitionCount, ...]:
+    """None where there is no Slurm to ask."""
+    try:
+        return by_partition(selection)
+    except SlurmError as error:
+        print(f"hpccompat: no partitions: {printable(str(error))}", file=sys.stderr)
+        return ()
 
 
 def _this_host(resolved: Resolved, tags: Sequence[str], settings: Settings) -> NodeVerdict:

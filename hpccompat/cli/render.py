@@ -6,6 +6,7 @@ import json
 import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from hpccompat.cli.main import printable
@@ -14,7 +15,7 @@ from hpccompat.nodes.hostlist import fold
 from hpccompat.nodes.store import Store
 from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict
 from hpccompat.spec.explain import matched, of_rule
-from hpccompat.workflow import Component, Message, Plan
+from hpccompat.workflow import Component, Message, PartitionCount, Plan
 
 
 def show_messages(messages: Iterable[Message]) -> None:
@@ -104,8 +105,8 @@ def _component_json(component: Component) -> dict[str, object]:
     }
 
 
-def selection_json(selection: Selection) -> dict[str, object]:
-    """DESIGN §5, `check --node` and `--all`."""
+def selection_json(selection: Selection, partitions: Sequence[PartitionCount]) -> dict[str, object]:
+    """DESIGN §5, `check --node` and `--all`; with Slurm's partitions, where they could be asked for."""
     names = {"eligible": Verdict.COMPATIBLE} | {
         verdict.value: verdict for verdict in Verdict if verdict is not Verdict.COMPATIBLE
     }
@@ -113,6 +114,7 @@ def selection_json(selection: Selection) -> dict[str, object]:
         **{name: fold(selection.nodes(verdict)) for name, verdict in names.items()},
         "counts": {name: len(selection.nodes(verdict)) for name, verdict in names.items()},
         "reasons": [{"nodes": fold(each.nodes), "text": each.text} for each in selection.reasons],
+        **({"partitions": [asdict(each) for each in partitions]} if partitions else {}),
     }
 
 
@@ -181,9 +183,12 @@ def show_records(store: Store, output: str) -> int:
     return 0
 
 
-def show_selection(selection: Selection) -> None:
+def show_selection(selection: Selection, partitions: Sequence[PartitionCount]) -> None:
     counted = [(verdict.value, selection.nodes(verdict)) for verdict in Verdict]
     print(table([(name, len(nodes), fold(nodes)) for name, nodes in counted if nodes], ("verdict", "nodes", "which")))
     if selection.reasons:
         print()
         show_reasons(selection.reasons, sys.stdout, most=len(selection.reasons))
+    if partitions:
+        rows = [(each.name, each.nodes, each.eligible, each.idle) for each in partitions]
+        print("\n" + table(rows, ("partition", "nodes", "compatible", "of these idle now")))

@@ -15,6 +15,9 @@ from hpccompat.nodes.hostlist import expand
 from hpccompat.slurm.command import PATIENCE, ask
 
 _FIELD = re.compile(r"(?:^|\s)(NodeName|State|PartitionName|Nodes|Default)=(\S*)")
+_NOT_FOR_JOBS = frozenset(
+    "DRAIN FAIL INVALID_REG MAINTENANCE MAINT NOT_RESPONDING POWERING_DOWN REBOOT RESERVED".split()
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,11 @@ class Inventory:
         exist have none."""
         wanted = names or ((self.default_partition,) if self.default_partition else ())
         return frozenset().union(*(self.partitions.get(name, frozenset()) for name in wanted))
+
+    def is_idle(self, node: str) -> bool:
+        """Whether a job could start there now: IDLE, and nothing that keeps jobs away (scontrol(1), "node states")."""
+        state, *flags = self.states.get(node, "").split("+")
+        return state == "IDLE" and not set(flags) & _NOT_FOR_JOBS
 
     def expected_to_report(self, node: str) -> bool:
         """Nodes that are down or don't exist yet run no prolog, and don't count for the coverage."""

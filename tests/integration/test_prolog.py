@@ -120,7 +120,7 @@ def test_a_collector_that_nothing_can_kill_is_left_behind(tmp_path: Path) -> Non
 def test_what_the_collector_says_is_kept_for_the_admin(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file where the folder should be")
     run_prolog(tmp_path, configured(tmp_path))
-    assert "can't be written" in (tmp_path / "state" / "zen1.errors").read_text()
+    assert "can't be used: Not a directory" in (tmp_path / "state" / "zen1.errors").read_text()
     assert not (tmp_path / "state" / "zen1.stamp").exists()
 
 

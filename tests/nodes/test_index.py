@@ -346,7 +346,7 @@ def test_a_query_costs_few_file_operations(tmp_path: Path) -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stdout == "5000\n"
-    calls = [line.split(" ", 1)[1] for line in log.read_text().splitlines() if str(store.path) in line]
+    calls = [line.split(None, 1)[1] for line in log.read_text().splitlines() if str(store.path) in line]
     calls = [call for call in calls if not call.startswith("execve")]
     counts = {name: sum(call.startswith(name) for call in calls) for name in ("openat", "pread64", "getdents64")}
     assert counts["openat"] == 2, "the folder of markers, and the index"

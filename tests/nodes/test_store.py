@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from ClusterShell.NodeSet import NodeSet
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -135,3 +136,26 @@ def test_only_what_slurm_can_read_is_folded() -> None:
 def test_what_is_not_a_hostlist(text: str) -> None:
     with pytest.raises(UsageError):
         expand(text)
+
+
+@given(
+    st.lists(
+        st.builds("{}{}".format, st.sampled_from(["n", "n0", "r1n", "x-"]), st.integers(0, 120)),
+        max_size=30,
+        unique=True,
+    )
+)
+def test_hostlists_mean_what_clustershell_makes_of_them(names: list[str]) -> None:
+    folded = fold(names)
+    assert set(NodeSet(folded)) == set(names)
+    assert set(expand(str(NodeSet.fromlist(names)))) == set(names)
+
+
+def test_hostlists_are_bounded() -> None:
+    with pytest.raises(UsageError, match="more than 1000000 nodes"):
+        expand("n[1-99999999999]")
+    with pytest.raises(UsageError, match="more than 1000000 nodes"):
+        expand(",".join(["n[1-999999]"] * 3))
+    assert fold(f"n{number}" for number in range(100000)) == "n[0-99999]"
+    assert fold(["n08", "n9", "n10", "n009", "n011"]) == "n[08,9,009,10,011]"
+    assert expand("r[1-2]n[01-02]") == ("r1n01", "r1n02", "r2n01", "r2n02")

@@ -1,10 +1,10 @@
 #!/bin/sh
 # Installs the Debian packages that the tests and the demo run: Slurm, munge,
-# docker-registry, a Python that can make virtual environments.
+# docker-registry, a Python that can make virtual environments, strace.
 # Starts no service, and leaves none enabled that it installed.
 set -eu
 
-packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge docker-registry python3-venv"
+packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge docker-registry python3-venv strace"
 units="slurmctld slurmd munge docker-registry"
 
 missing=
