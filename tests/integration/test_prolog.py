@@ -173,6 +173,19 @@ def test_the_interval_is_the_sites(tmp_path: Path) -> None:
     assert (tmp_path / "state" / "zen1.stamp").read_text().split()[2] == "60"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files to other users")
+def test_a_state_folder_of_somebody_else_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    for name in ("zen1.errors", "zen1.pid", "zen1.modules.new", "node"):
+        (tmp_path / "state" / name).symlink_to(victim)
+    os.chown(tmp_path / "state", 65534, 65534)
+    assert counted(tmp_path)
+    assert counted(tmp_path), "without a stamp"
+    assert victim.read_text() == "precious"
+
+
 def test_a_failed_collector_leaves_no_stamp(tmp_path: Path) -> None:
     run_prolog(tmp_path, program(tmp_path, "exit 3"))
     assert counted(tmp_path)

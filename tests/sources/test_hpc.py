@@ -168,6 +168,19 @@ def test_the_models_tell_what_the_flags_do_not(model: str, name: str) -> None:
     assert (derived.attributes["hpc.microarchitecture"] or {})["name"] == name
 
 
+def test_without_archspec() -> None:
+    """Flags come from /proc/cpuinfo, and the microarchitecture is not known: said, and not taken for "none"."""
+    code = (
+        "import sys; sys.modules['archspec'] = None\n"
+        "from hpccompat.sources.discover import discover\n"
+        "found = discover('/', 'n1')\n"
+        "print(sorted(found.errors), 'cpu.cpuid' in found.features.flags, bool(found.features.flags['cpu.cpuid']),\n"
+        "    any('microarch' in name for name in found.features.names()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['hpc.microarchitecture'] True True False\n"
+
+
 # -- what every source keeps to
 
 
