@@ -187,7 +187,8 @@ def measure(nodes: int, drift: float, folder: Path, evaluation: dict[int, float]
         "check",
         "--spec",
         str(folder / "spec.yaml"),
-        "--all",
+        "--node",
+        f"n[000000-{nodes - 1:06d}]",
     ]
     bare = median(lambda: run(BARE))
     whole = median(lambda: run(query))
@@ -219,10 +220,10 @@ def run(command: list[str]) -> None:
 
 
 def main() -> None:
-    sizes = [int(each) for each in sys.argv[1:]] or [100, 1000, 10_000, 100_000]
-    for drift in (0.01, 0.3):
+    chosen = [int(each) for each in sys.argv[1:]]
+    for drift, sizes in ((0.01, [100, 1000, 10_000, 100_000]), (0.3, [1000, 100_000])):
         evaluation: dict[int, float] = {}
-        for nodes in sizes:
+        for nodes in chosen or sizes:
             folder = Path(tempfile.mkdtemp())
             try:
                 measure(nodes, drift, folder, evaluation)

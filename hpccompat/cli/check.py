@@ -65,7 +65,7 @@ def _partitions(selection: Selection) -> tuple[PartitionCount, ...]:
     try:
         return by_partition(selection)
     except SlurmError as error:
-        print(f"hpccompat: no partitions: {printable(str(error))}", file=sys.stderr)
+        print(f"hpccompat: no partitions are shown: {printable(str(error).splitlines()[0])}", file=sys.stderr)
         return ()
 
 
