@@ -28,7 +28,7 @@ from pathlib import Path
 from hpccompat.errors import RecordError, StoreError
 from hpccompat.features.identity import IDENTITY
 from hpccompat.features.model import Features, merge
-from hpccompat.nodes.record import NodeRecord
+from hpccompat.nodes.record import GONE, NodeRecord
 from hpccompat.nodes.store import Store
 from hpccompat.nodes.table import NOT_REPORTED, Group
 
@@ -315,7 +315,7 @@ def _overlay(
     changed = []
     for node, written in sorted(pending.items()):
         at = position.get(node)
-        indexed = "" if at is None else digests[DIGEST_SIZE * at : DIGEST_SIZE * (at + 1)].hex()
+        indexed = GONE if at is None else digests[DIGEST_SIZE * at : DIGEST_SIZE * (at + 1)].hex()
         if written != {indexed}:
             changed.append(node)
     found: dict[str, NodeRecord | str | None] = dict.fromkeys(changed[OVERLAY_LIMIT:])

@@ -40,7 +40,7 @@ from hpccompat.nodes.index import (
     unpack_runs,
     unpack_sides,
 )
-from hpccompat.nodes.record import SIZE_LIMIT, NodeRecord, load_record, node_name, record_digest
+from hpccompat.nodes.record import GONE, SIZE_LIMIT, NodeRecord, load_record, node_name, record_digest
 from hpccompat.nodes.store import Store
 
 # Seconds after which all record files are looked at, not only those with a marker; and after which a marker goes
@@ -314,11 +314,11 @@ def _clear(store: Path, pending: dict[str, set[str]], build: Build, now: float) 
     looked for just now); how many are left."""
     left = 0
     for node, digests in pending.items():
-        entry = build.entries.get(node)
+        indexed = build.entries[node].digest.hex() if node in build.entries else GONE
         for digest in digests:
             marker = store / "changed" / f"{node}~{digest}"
             try:
-                if (entry and entry.digest.hex() == digest) or now - marker.stat().st_mtime > PASS_INTERVAL:
+                if indexed == digest or now - marker.stat().st_mtime > PASS_INTERVAL:
                     marker.unlink()
                 else:
                     left += 1

@@ -16,6 +16,8 @@ from hpccompat.features.model import Features
 
 API_VERSION = "hpccompat/v1"
 KIND = "NodeRecord"
+# In place of a digest: there is no record any more.
+GONE = "gone"
 SIZE_LIMIT = 16 * 1024 * 1024
 _CONTENT = ("apiVersion", "kind", "node", "errors", "features")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}", re.ASCII)

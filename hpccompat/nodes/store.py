@@ -12,7 +12,16 @@ from pathlib import Path
 
 from hpccompat.errors import RecordError, StoreError
 from hpccompat.features.model import Features
-from hpccompat.nodes.record import SIZE_LIMIT, NodeRecord, digest_of, dump_record, load_record, node_name, record_digest
+from hpccompat.nodes.record import (
+    GONE,
+    SIZE_LIMIT,
+    NodeRecord,
+    digest_of,
+    dump_record,
+    load_record,
+    node_name,
+    record_digest,
+)
 from hpccompat.nodes.table import NOT_REPORTED, Group
 
 # A file that a killed collector left behind; one that still writes is far younger.
@@ -100,11 +109,13 @@ class Store:
         if not marker.exists():
             marker.touch(mode=0o644)
         # The marker of what was replaced says nothing any more.
-        (changed / f"{record.node}~{digest_of(earlier)}").unlink(missing_ok=True)
+        (changed / f"{record.node}~{digest_of(earlier) or GONE}").unlink(missing_ok=True)
 
     def remove(self, node: str) -> None:
         """Raises StoreError."""
         with self._saying(f"record of node {node} can't be removed"):
+            if (self.path / "changed").is_dir():
+                (self.path / "changed" / f"{node_name(node)}~{GONE}").touch(mode=0o644)
             self._file(node).unlink(missing_ok=True)
 
     def leftovers(self) -> tuple[Path, ...]:

@@ -180,6 +180,20 @@ def test_a_node_that_vanishes_goes_with_the_next_look(store: Store) -> None:
     assert set(majors(store)) == {"n1", "n3", "n10"}
 
 
+def test_a_record_that_is_removed_is_gone_at_once(store: Store) -> None:
+    store.remove("n2")
+    groups = {group.nodes: group.reason for group in opened(store).table(["n1", "n2"]).groups({"cpu.cpuid"})}
+    assert groups == {("n1",): "", ("n2",): NOT_REPORTED}
+    done = write_index(store)
+    assert (done.nodes, done.left) == (3, 0)
+    store.write(record("n2", "8"))
+    store.remove("n2")
+    store.write(record("n2", "9"))
+    assert majors(store)["n2"] == "9"
+    assert write_index(store).nodes == 4
+    assert majors(store)["n2"] == "9"
+
+
 def test_several_generations_are_kept(store: Store) -> None:
     reader = opened(store)
     for number in range(6):
