@@ -6,8 +6,9 @@ The tests compare the two.
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 from hpccompat.errors import UsageError
 
@@ -31,66 +32,72 @@ def fold(names: Iterable[str]) -> str:
     Only names that end in a digit are folded: to Slurm a bracket ends a name, so that `n[1-2]-ib` is none.
     """
     numbered: dict[str, list[str]] = {}
-    others = []
     for name in set(names):
-        match = _NUMBERED.fullmatch(name)
-        if match:
-            numbered.setdefault(match[1], []).append(match[2])
-        else:
-            others.append(name)
-    parts = sorted(others)
+        prefix = name.rstrip("0123456789")
+        numbered.setdefault(prefix, []).append(name[len(prefix) :])
+    others = sorted(prefix for prefix, numbers in numbered.items() if "" in numbers)
+    parts = []
     for prefix in sorted(numbered):
-        ranges = list(_ranges(numbered[prefix]))
+        ranges = _ranges([number for number in numbered[prefix] if number])
         single = len(ranges) == 1 and "-" not in ranges[0]
-        parts.append(prefix + (ranges[0] if single else f"[{','.join(ranges)}]"))
-    return ",".join(parts)
+        parts += [prefix + (ranges[0] if single else f"[{','.join(ranges)}]")] if ranges else []
+    return ",".join((*others, *parts))
 
 
-def _ranges(numbers: list[str]) -> Iterator[str]:
+def _ranges(numbers: list[str]) -> list[str]:
     """`09`, `10`, `11` as `09-11`: a number continues a range that has its width, or none."""
-    start = end = ""
-    for number in sorted(numbers, key=lambda text: (int(text), len(text))):
-        padded = end.startswith("0") or number.startswith("0")
-        if end and int(number) == int(end) + 1 and (not padded or len(number) == len(end)):
-            end = number
-            continue
-        if end:
-            yield start if start == end else f"{start}-{end}"
-        start = end = number
-    if end:
-        yield start if start == end else f"{start}-{end}"
+    if len({len(number) for number in numbers}) > 1:
+        numbers.sort(key=lambda text: (int(text), len(text)))
+    else:
+        numbers.sort()
+    values = list(map(int, numbers))
+    ends = [
+        at
+        for at, (low, high) in enumerate(itertools.pairwise(values))
+        if high != low + 1
+        or (len(numbers[at]) != len(numbers[at + 1]) and (numbers[at][0] == "0" or numbers[at + 1][0] == "0"))
+    ]
+    found, start = [], 0
+    for end in (*ends, len(numbers) - 1) if numbers else ():
+        found.append(numbers[start] if start == end else f"{numbers[start]}-{numbers[end]}")
+        start = end + 1
+    return found
 
 
 def expand(hostlist: str) -> tuple[str, ...]:
     """The names of a hostlist, each once, as Slurm reads it: commas or blanks part them, also too many. Raises
     UsageError."""
-    found: dict[str, None] = {}
-    count = 0
     rest = _PART.sub("", hostlist)
     if rest.strip(", \t\r\n"):
         raise UsageError(f"{hostlist!r} is not a hostlist: a bracket is not closed, or stands in another")
+    found: list[str] = []
     for part in _PART.findall(hostlist):
         if any(sign in part for sign in "@!&^*?"):
             raise UsageError(f"{part!r} is not a hostlist")
-        for name in _expanded(part):
-            found[name] = None
-            count += 1
-            if count > NAMES_LIMIT:
-                raise UsageError(f"{part!r} means more than {NAMES_LIMIT} nodes")
-    return tuple(found)
+        found += _expanded(part, part)
+        if len(found) > NAMES_LIMIT:
+            raise _too_many(part)
+    return tuple(dict.fromkeys(found))
 
 
-def _expanded(part: str) -> Iterator[str]:
+def _expanded(part: str, whole: str) -> list[str]:
     text, bracket, rest = part.partition("[")
     if not bracket:
-        yield text
-        return
+        return [text]
     ranges, _, rest = rest.partition("]")
+    tails = _expanded(rest, whole) if rest else [""]
+    found: list[str] = []
     for each in ranges.split(","):
         match = _RANGE.fullmatch(each.strip())
         if not match or int(match[2] or match[1]) < int(match[1]):
-            raise UsageError(f"{part!r} is not a hostlist: {each!r} is no range of numbers")
-        for number in range(int(match[1]), int(match[2] or match[1]) + 1):
-            # Numbers have the width that the first one is written with.
-            for tail in _expanded(rest) if rest else ("",):
-                yield f"{text}{number:0{len(match[1])}d}{tail}"
+            raise UsageError(f"{whole!r} is not a hostlist: {each!r} is no range of numbers")
+        low, high = int(match[1]), int(match[2] or match[1])
+        if (len(found) + high - low + 1) * len(tails) > NAMES_LIMIT:
+            raise _too_many(whole)
+        width = len(match[1])  # of all numbers, as of the first one
+        found += [f"{text}{number:0{width}d}" for number in range(low, high + 1)]
+    return [name + tail for name in found for tail in tails] if rest else found
+
+
+def _too_many(part: str) -> UsageError:
+    return UsageError(f"{part!r} means more than {NAMES_LIMIT} nodes")

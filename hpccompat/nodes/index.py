@@ -129,10 +129,11 @@ class Index:
             columns = [_Column(self, name, name in identity, alike) for name in sorted(feature_sets)]
             status = _Column(self, STATUS, False, None)
         wanted = None if self.wanted is None else frozenset(self.wanted)
+        choosing = bool(self.overlay) or not (wanted is None or wanted.issuperset(self.names))
         known: set[str] = set()
         for key, ranges in _merged([column.runs for column in (*columns, status)], len(self.names)).items():
             nodes = tuple(name for start, end in ranges for name in self.names[start:end])
-            if wanted is not None or self.overlay:
+            if choosing:
                 nodes = tuple(name for name in nodes if (wanted is None or name in wanted) and name not in self.overlay)
             known.update(nodes)
             if nodes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -46,7 +47,12 @@ class Selection:
     sets: Mapping[int, frozenset[str]] = field(default_factory=dict)
 
     def nodes(self, verdict: Verdict) -> frozenset[str]:
-        return frozenset(node for node, each in self.verdicts.items() if each is verdict)
+        return self._of[verdict]
+
+    @functools.cached_property
+    def _of(self) -> Mapping[Verdict, frozenset[str]]:
+        items = self.verdicts.items()
+        return {verdict: frozenset([node for node, each in items if each is verdict]) for verdict in Verdict}
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,9 @@ def test_hostlists_mean_what_clustershell_makes_of_them(names: list[str]) -> Non
 
 def test_hostlists_are_bounded() -> None:
     with pytest.raises(UsageError, match="more than 1000000 nodes"):
-        expand("n[1-99999999999]")
+        expand("n[1-99999999999999999999999]")
+    with pytest.raises(UsageError, match="more than 1000000 nodes"):
+        expand("r[1-2000]n[1-2000]")
     with pytest.raises(UsageError, match="more than 1000000 nodes"):
         expand(",".join(["n[1-999999]"] * 3))
     assert fold(f"n{number}" for number in range(100000)) == "n[0-99999]"
