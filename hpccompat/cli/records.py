@@ -42,7 +42,10 @@ def run(options: argparse.Namespace, settings: Settings, output: str) -> int:
 
 def _diff(store: Store, options: argparse.Namespace, output: str) -> int:
     first = _features(store, options.first)
-    second = discover("/").features if options.second is None else _features(store, options.second)
+    if options.second is None:
+        second = discover("/", "" if _is_file(options.first) else options.first).features
+    else:
+        second = _features(store, options.second)
     rows = list(differences(first, second))
     names = (options.first, options.second or "this host")
     if output == "json":
@@ -73,9 +76,13 @@ def _elements(features: Features, name: str) -> Mapping[str, str]:
 
 def _features(store: Store, name: str) -> Features:
     """Of a recorded node, or of a file."""
-    if "/" not in name and not name.endswith((".json", ".yaml", ".yml")):
-        return store.read(name).features
-    return merge([each.features for each in _exports(name)])
+    if _is_file(name):
+        return merge([each.features for each in _exports(name)])
+    return store.read(name).features
+
+
+def _is_file(name: str) -> bool:
+    return "/" in name or name.endswith((".json", ".yaml", ".yml"))
 
 
 def _exports(file: str) -> tuple[NodeRecord, ...]:

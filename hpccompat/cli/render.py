@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -43,7 +44,7 @@ def table(rows: Iterable[Sequence[object]], headers: Sequence[str]) -> str:
         headers,
         tablefmt="simple",
         disable_numparse=True,
-        maxcolwidths=[None, 30, None, 90][: len(headers)],
+        maxcolwidths=[None, 30, None, 90][: len(headers)] if len(headers) < 5 else None,
     )
 
 
@@ -166,18 +167,20 @@ def _mark(matched: bool) -> str:
 
 
 def show_records(store: Store, output: str) -> int:
-    """One line a recorded node."""
+    """One line a recorded node: when its record last changed, when it was last found to be true."""
     rows = []
     for name in store.names():
+        seen = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(store.seen(name)))
         try:
             record = store.read(name)
             sets = len(record.features.names())
-            rows.append((name, record.collected, sets, printable("; ".join(record.errors)) or "-"))
+            rows.append((name, record.collected, seen, sets, printable("; ".join(record.errors)) or "-"))
         except RecordError as error:
-            rows.append((name, "-", 0, printable(str(error))))
-    headers = ("node", "collected", "feature sets", "failed sources, or why it can't be read")
+            rows.append((name, "-", seen, 0, printable(str(error))))
+    headers = ("node", "changed", "seen", "feature sets", "failed sources, or why it can't be read")
     if output == "json":
-        print_json([dict(zip(("node", "collected", "featureSets", "errors"), row, strict=True)) for row in rows])
+        names = ("node", "collected", "seen", "featureSets", "errors")
+        print_json([dict(zip(names, row, strict=True)) for row in rows])
     else:
         print(table(rows, headers))
     return 0
