@@ -135,7 +135,8 @@ class Index:
             nodes = tuple(name for start, end in ranges for name in self.names[start:end])
             if choosing:
                 nodes = tuple(name for name in nodes if (wanted is None or name in wanted) and name not in self.overlay)
-            known.update(nodes)
+            if wanted is not None:
+                known.update(nodes)
             if nodes:
                 with damaged(self.path):
                     yield self._group(nodes, columns, status, key)

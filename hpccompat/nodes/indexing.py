@@ -93,7 +93,7 @@ def write_index(
 ) -> Written:
     """Takes in what has changed. `full`: reads every record, whatever the last index says. Raises StoreError."""
     with _one_writer(store), _saying(store):
-        (store.path / "changed").mkdir(exist_ok=True)  # from now on collectors leave markers
+        _make_room_for_markers(store.path)
         now = _servers_clock(store.path)
         pending = markers(store.path)
         build = Build() if full else _last(store.path)
@@ -325,6 +325,14 @@ def _clear(store: Path, pending: dict[str, set[str]], build: Build, now: float) 
             except FileNotFoundError:
                 continue
     return left
+
+
+def _make_room_for_markers(store: Path) -> None:
+    """From now on collectors leave them."""
+    folder = store / "changed"
+    if not folder.exists():
+        folder.mkdir()
+        folder.chmod(0o755)  # readers are users; the umask may say otherwise
 
 
 def _servers_clock(store: Path) -> float:

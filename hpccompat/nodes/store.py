@@ -143,7 +143,8 @@ class Store:
     def check(self) -> None:
         """Makes the folders where they are missing. Raises StoreError, also where somebody else could write into
         them."""
-        for each in (self.path, self.path / "nodes"):
+        changed = self.path / "changed"
+        for each in (self.path, self.path / "nodes", *([changed] if changed.exists() else [])):
             with self._saying(f"the store's folder {each} can't be used"):
                 with contextlib.suppress(FileExistsError):
                     each.mkdir(parents=True)

@@ -311,6 +311,22 @@ def test_watching(store: Store, tmp_path: Path) -> None:
 # -- pieces
 
 
+def test_everybody_can_read_the_index(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store")
+    mask = os.umask(0o077)
+    try:
+        store.write(record("n1"))
+        write_index(store)
+        store.write(record("n1", "6"))
+    finally:
+        os.umask(mask)
+    modes = {each.name: oct(each.stat().st_mode & 0o777) for each in store.path.iterdir()}
+    assert (modes["changed"], modes[FILE], modes["generation"]) == ("0o755", "0o644", "0o644")
+    (store.path / "changed").chmod(0o777)
+    with pytest.raises(StoreError, match="can be written by others"):
+        store.write(record("n1", "7"))
+
+
 def test_runs() -> None:
     for numbers in ([], [0], [1, 1, 2, 0, 0, 1], list(range(100))):
         assert unpack_runs(pack_runs(numbers)) == numbers
