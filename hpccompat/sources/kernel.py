@@ -25,8 +25,8 @@ boot/config-{}
 
 def read(host: Host) -> Features:
     release = (host.text("proc/sys/kernel/osrelease") or "").strip()
-    modules = host.text("proc/modules") or ""
-    loaded = frozenset(line.split()[0] for line in modules.splitlines() if line.strip())
+    modules = host.text("proc/modules")  # a kernel that can't load any has no such file, and NFD then no such set
+    loaded = frozenset(line.split()[0] for line in (modules or "").splitlines() if line.strip())
     builtin = _builtin(host, release)
     config = _config(host, release)
     selinux = _selinux(host)
@@ -38,7 +38,7 @@ def read(host: Host) -> Features:
         attributes["kernel.config"] = config
     if selinux is not None:
         attributes["kernel.selinux"] = {"enabled": _text(selinux)}
-    flags = {"kernel.loadedmodule": loaded}
+    flags = {} if modules is None else {"kernel.loadedmodule": loaded}
     if builtin is not None:
         flags["kernel.enabledmodule"] = loaded | builtin
     return Features(flags, attributes)

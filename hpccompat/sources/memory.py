@@ -13,14 +13,16 @@ _NVDIMMS = "sys/bus/nd/devices"
 
 def read(host: Host) -> Features:
     nodes = len(host.entries("sys/bus/node/devices"))
-    # The first line is a heading.
-    swaps = [line for line in (host.text("proc/swaps") or "").splitlines() if line.strip()][1:]
+    swaps = host.text("proc/swaps")
+    attributes = {
+        "memory.hugepages": _hugepages(host),
+        "memory.numa": {"is_numa": _text(nodes > 1), "node_count": str(nodes)},
+    }
+    if swaps is not None:
+        lines = [line for line in swaps.splitlines() if line.strip()]
+        attributes["memory.swap"] = {"enabled": _text(len(lines) > 1)}  # the first one is a heading
     return Features(
-        attributes={
-            "memory.hugepages": _hugepages(host),
-            "memory.numa": {"is_numa": _text(nodes > 1), "node_count": str(nodes)},
-            "memory.swap": {"enabled": _text(bool(swaps))},
-        },
+        attributes=attributes,
         instances={"memory.nv": tuple(_nvdimm(host, name) for name in host.entries(_NVDIMMS))},
     )
 
