@@ -161,7 +161,6 @@ def test_this_host_is_told_completely() -> None:
     found = discover("/", "n1")
     assert not found.errors
     always = {name for name, known in KNOWN_SETS.items() if not known.may_be_absent}
-
     assert always <= found.features.names()
     for name in ("kernel.version", "cpu.model", "memory.numa", "hpc.libc", "hpc.microarchitecture", "hpc.sysctl"):
         assert found.features.attributes[name], name
