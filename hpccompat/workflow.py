@@ -32,7 +32,7 @@ from hpccompat.nodes.record import SIZE_LIMIT, load_record
 from hpccompat.nodes.store import Store
 from hpccompat.nodes.table import NodeTable
 from hpccompat.plan.eligible import Eligibility, eligibility
-from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict, judge, select
+from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict, judge, select, together
 from hpccompat.reference import ImageReference, parse_reference
 from hpccompat.settings import ACTIONS, Settings
 from hpccompat.slurm.command import Answer
@@ -179,7 +179,7 @@ def _plan(plan: Plan, lines: CompatLines, settings: Settings, compat: str, envir
         [node for node in partition if inventory.expected_to_report(node)],
         settings.min_coverage,
         compat == "require",
-        [each.weight for each in resolved.spec.compatibilities],
+        [[each.weight for each in resolved.spec.compatibilities]],
         None if request.one_node else request.min_nodes,
     )
     return _rewritten(plan, settings, compat, inventory, _Chosen(demand, resolved, request, selection, chosen, own))
@@ -239,7 +239,7 @@ def _rewritten(plan: Plan, settings: Settings, compat: str, inventory: Inventory
 
 def _set_name(found: _Chosen) -> str:
     """The chosen set's number, tag or description."""
-    number = found.eligibility.chosen or 0
+    (number,) = found.eligibility.chosen or (0,)
     chosen = found.resolved.spec.compatibilities[number]
     return " ".join(filter(None, (str(number), chosen.tag or chosen.description)))
 
@@ -318,9 +318,13 @@ def resolve(demand: Demand, settings: Settings) -> Resolved | None:
         ) from error
 
 
-def select_recorded(resolved: Resolved, hostlist: str | None, tags: Collection[str], settings: Settings) -> Selection:
-    """The verdicts of recorded nodes: those of the hostlist, or all. Raises StoreError, UsageError."""
-    return select(resolved.spec, recorded_nodes(settings, None if hostlist is None else expand(hostlist)), tags)
+def select_recorded(
+    resolved: Sequence[Resolved], hostlist: str | None, tags: Collection[str], settings: Settings
+) -> Selection:
+    """The verdicts of recorded nodes: those of the hostlist, or all; of several specs a node must satisfy each. Raises
+    StoreError, UsageError."""
+    nodes = recorded_nodes(settings, None if hostlist is None else expand(hostlist))
+    return together([select(each.spec, nodes, tags) for each in resolved])
 
 
 @dataclass(frozen=True)

@@ -28,16 +28,19 @@ def run(arguments: Sequence[str], context: Context) -> int:
 
     options = _parser().parse_args(arguments)
     settings = load_settings(context.config)
-    kind, name = ("image", options.image) if options.image else ("spec", options.spec)
     tags = tuple(tag for text in options.tag for tag in text.split(",") if tag)
-    resolved = resolve(Demand(kind, name, f"--{kind}", tags), settings)
-    if resolved is None:
-        raise Unavailable(f"image {name} has no compatibility spec in its registry")
+    demands = [Demand(kind, name, f"--{kind}", tags) for kind in ("image", "spec") for name in getattr(options, kind)]
+    if not demands:
+        raise UsageError("say what is checked: --image REF or --spec FILE (hpccompat check --help)")
+    if len(demands) > 1 and options.node is None and not options.all:
+        raise UsageError("several images or specs are checked against recorded nodes: --node NAMES or --all")
+    everything = [_resolved(demand, settings) for demand in demands]
+    resolved = everything[0]
     as_json = context.output == "json"
     if context.output == "nfd-json" and (options.node is not None or options.all):
         raise UsageError("NFD's list is of one node: nfd-json goes with --features, or with this host")
     if options.node is not None or options.all:
-        selection = select_recorded(resolved, options.node, tags, settings)
+        selection = select_recorded(everything, options.node, tags, settings)
         partitions = _partitions(selection) if options.all else ()
         if as_json:
             print_json(selection_json(selection, partitions))
@@ -58,6 +61,13 @@ def run(arguments: Sequence[str], context: Context) -> int:
     else:
         show_report(judged)
     return 0 if judged.verdict is Verdict.COMPATIBLE else 1
+
+
+def _resolved(demand: Demand, settings: Settings) -> Resolved:
+    found = resolve(demand, settings)
+    if found is None:
+        raise Unavailable(f"image {demand.name} has no compatibility spec in its registry")
+    return found
 
 
 def _partitions(selection: Selection) -> tuple[PartitionCount, ...]:
@@ -83,9 +93,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog="exit status: 0 compatible (--node: all of them; --all: at least one), 1 not, or not known",
         allow_abbrev=False,
     )
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--image", metavar="REF", help="an image in a registry, as docker pull takes it")
-    what.add_argument("--spec", metavar="FILE", help="a compatibility spec")
+    parser.add_argument(
+        "--image", metavar="REF", action="append", default=[], help="an image in a registry, as docker pull takes it"
+    )
+    parser.add_argument(
+        "--spec", metavar="FILE", action="append", default=[],
+        help="a compatibility spec; of several images and specs a node must satisfy each",
+    )  # fmt: skip
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--features", type=Path, metavar="FILE", help="a node record, or NFD features, as JSON")
     where.add_argument("--node", metavar="NAMES", help="recorded nodes, as a hostlist: n[1-8],gpu1")

@@ -10,7 +10,7 @@ from hpccompat.plan.selection import Selection, Verdict
 
 @dataclass(frozen=True)
 class Eligibility:
-    """`chosen`: the number of the spec's set that all nodes of the job get, None for any set. `mixed`: no single set
+    """`chosen`: the number of each spec's set that all nodes of the job get, None for any set. `mixed`: no single set
     has enough nodes, so that the job may get nodes that satisfy different ones.
 
     `state`: "" where there are compatible nodes, `no_node` where all that could be used are known not to
@@ -21,7 +21,7 @@ class Eligibility:
     candidates: frozenset[str]
     coverage: float
     state: str
-    chosen: int | None = None
+    chosen: tuple[int, ...] | None = None
     mixed: bool = False
 
 
@@ -33,7 +33,7 @@ def eligibility(
     reporting: Collection[str],
     min_coverage: float,
     strict: bool,
-    weights: Sequence[int] = (),
+    weights: Sequence[Sequence[int]] = (),
     count: int | None = None,
 ) -> Eligibility:
     """`required`: the user's --nodelist, all of which Slurm gives to the job. `reporting`: the partition's
@@ -42,8 +42,8 @@ def eligibility(
     Nodes without a record stay eligible until enough of the others have one: a node that gets no jobs
     never runs the prolog that would report it.
 
-    `weights`: of the spec's sets. `count`: the nodes that the job needs, None for a job that surely has only one. A job
-    of several gets nodes of one set, since alternatives (one fabric or another) don't mix: the set of highest
+    `weights`: of each spec's sets. `count`: the nodes that the job needs, None for a job that surely has only one. A
+    job of several gets nodes of one set, since alternatives (one fabric or another) don't mix: the set of highest
     weight that has enough of them.
     """
     compatible = selection.nodes(Verdict.COMPATIBLE)
@@ -73,12 +73,16 @@ def eligibility(
 
 
 def _one_set(
-    selection: Selection, candidates: Collection[str], weights: Sequence[int], count: int
-) -> tuple[int | None, bool]:
-    """The set of highest weight that `count` candidates satisfy, the first of equals; and whether, for want of one,
-    nodes of different sets would be mixed."""
-    of_set = {number: nodes & frozenset(candidates) for number, nodes in selection.sets.items()}
-    enough = [number for number, nodes in of_set.items() if len(nodes) >= count]
+    selection: Selection, candidates: Collection[str], weights: Sequence[Sequence[int]], count: int
+) -> tuple[tuple[int, ...] | None, bool]:
+    """The sets, one of each spec, of highest weight that `count` candidates satisfy, the first of equals; and whether,
+    for want of one, nodes of different sets would be mixed."""
+    of_set = {numbers: nodes & frozenset(candidates) for numbers, nodes in selection.sets.items()}
+    enough = [numbers for numbers, nodes in of_set.items() if len(nodes) >= count]
+
+    def order(numbers: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+        return -sum(each[number] for each, number in zip(weights, numbers, strict=True)), numbers
+
     if enough:
-        return min(enough, key=lambda number: (-weights[number], number)), False
+        return min(enough, key=order), False
     return None, len({nodes for nodes in of_set.values() if nodes}) > 1

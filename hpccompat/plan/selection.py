@@ -39,12 +39,12 @@ class Reason:
 @dataclass(frozen=True)
 class Selection:
     """`recorded`: the nodes that have reported. `reasons`: for all that are not compatible, most nodes first.
-    `sets`: of the spec, number (from 0) -> the compatible nodes that satisfy it."""
+    `sets`: the number (from 0) of a set of each spec -> the compatible nodes that satisfy these."""
 
     verdicts: Mapping[str, Verdict]
     recorded: frozenset[str]
     reasons: tuple[Reason, ...]
-    sets: Mapping[int, frozenset[str]] = field(default_factory=dict)
+    sets: Mapping[tuple[int, ...], frozenset[str]] = field(default_factory=dict)
 
     def nodes(self, verdict: Verdict) -> frozenset[str]:
         return self._of[verdict]
@@ -98,10 +98,40 @@ def select(spec: CompatibilitySpec, nodes: NodeTable, tags: Collection[str] = ()
         for each in judged.report.sets if judged.report else ():
             if each.matched:
                 sets.setdefault(each.index, set()).update(group.nodes)
-    ordered = sorted(grouped.items(), key=lambda each: (-len(each[1]), each[0][1]))
-    found = tuple(Reason(tuple(sorted(names)), verdict, text) for (verdict, text), names in ordered)
     recorded = frozenset(verdicts) - unreported
-    return Selection(verdicts, recorded, found, {number: frozenset(of) for number, of in sets.items()})
+    return Selection(verdicts, recorded, _reasons(grouped), {(number,): frozenset(of) for number, of in sets.items()})
+
+
+# Of several specs, the verdict that stands first here is that of the node.
+_WORST_FIRST = (Verdict.INCOMPATIBLE, Verdict.ERROR, Verdict.UNKNOWN, Verdict.COMPATIBLE)
+
+
+def together(selections: Sequence[Selection]) -> Selection:
+    """Of several specs on the same nodes: a node must satisfy each. A job that may get several nodes takes one set of
+    every spec."""
+    first, *others = selections
+    if not others:
+        return first
+    rest = together(others)
+    verdicts = {
+        node: min(verdict, rest.verdicts[node], key=_WORST_FIRST.index) for node, verdict in first.verdicts.items()
+    }
+    texts: dict[str, list[str]] = {}
+    for selection in (first, rest):
+        for reason in selection.reasons:
+            for node in reason.nodes:
+                if verdicts[node] is reason.verdict:
+                    texts.setdefault(node, []).append(reason.text)
+    grouped: dict[tuple[Verdict, str], list[str]] = {}
+    for node, each in texts.items():
+        grouped.setdefault((verdicts[node], "; ".join(each)), []).append(node)
+    sets = {(*ours, *theirs): a & b for ours, a in first.sets.items() for theirs, b in rest.sets.items() if a & b}
+    return Selection(verdicts, first.recorded & rest.recorded, _reasons(grouped), sets)
+
+
+def _reasons(grouped: Mapping[tuple[Verdict, str], Sequence[str]]) -> tuple[Reason, ...]:
+    ordered = sorted(grouped.items(), key=lambda each: (-len(each[1]), each[0][1]))
+    return tuple(Reason(tuple(sorted(names)), verdict, text) for (verdict, text), names in ordered)
 
 
 def _reads_identity(terms: Mapping[str, Sequence[tuple[Term, bool]]]) -> set[str]:

@@ -59,6 +59,17 @@ def test_all_recorded_nodes(config: Path) -> None:
     assert "X86_64_V3 missing" in table.stdout
 
 
+def test_of_several_specs_a_node_must_satisfy_each(config: Path, tmp_path: Path) -> None:
+    other = tmp_path / "amd.json"
+    other.write_text(SPEC_ON_KERNEL.replace("kernel.version", "cpu.model").replace(
+        '{"major": {"op": "Ge", "value": ["2"]}}', '{"vendor_id": {"op": "In", "value": ["AMD"]}}'
+    ))  # fmt: skip
+    command = ("--output", "json", "--config", config, "check", "--spec", SOLVER, "--spec", other)
+    answer = run_hpccompat(*command, "--all")
+    assert (answer.returncode, json.loads(answer.stdout)["eligible"]) == (0, "zen3-rocky9-infiniband")
+    assert run_hpccompat(*command).returncode == 2
+
+
 @pytest.mark.parametrize(
     ("nodes", "status"),
     [

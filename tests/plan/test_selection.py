@@ -10,7 +10,7 @@ import pytest
 from hpccompat.features.model import Features
 from hpccompat.nodes.table import Group
 from hpccompat.plan.eligible import eligibility
-from hpccompat.plan.selection import Reason, Selection, Verdict, select
+from hpccompat.plan.selection import Reason, Selection, Verdict, select, together
 from hpccompat.spec.decode import load_spec
 
 SPEC = """
@@ -134,3 +134,52 @@ def test_eligibility(verdicts: dict[str, str], options: dict[str, object], eligi
     arguments |= {"partition": partition, "reporting": partition, **options}
     found = eligibility(selection(**verdicts), **arguments)  # type: ignore[arg-type]
     assert (set(found.eligible), found.state) == (set(eligible), state)
+
+
+def several(**verdicts: tuple[str, ...]) -> list[Selection]:
+    """Node -> its verdict on each spec, by letters; each spec has two sets, and c1 satisfies the second one only."""
+    named = {"c": Verdict.COMPATIBLE, "i": Verdict.INCOMPATIBLE, "e": Verdict.ERROR, "u": Verdict.UNKNOWN}
+    found = []
+    for number in range(len(next(iter(verdicts.values())))):
+        of = {node: each[number] for node, each in verdicts.items()}
+        reasons = tuple(
+            Reason((node,), named[letter[0]], f"{node} on {number}") for node, letter in of.items() if letter[0] != "c"
+        )
+        sets = {
+            (0,): frozenset(node for node, letter in of.items() if letter == "c"),
+            (1,): frozenset(node for node, letter in of.items() if letter in ("c", "c1")),
+        }
+        verdict = {node: named[letter[0]] for node, letter in of.items()}
+        found.append(Selection(verdict, frozenset(of) - {"never"}, reasons, sets))
+    return found
+
+
+def test_a_node_must_satisfy_each_of_several_specs() -> None:
+    found = together(
+        several(a=("c", "c"), b=("c", "i"), d=("e", "i"), f=("u", "e"), g=("c", "u"), h=("c1", "c"), i=("i", "i"))
+    )
+    assert {node: each.value[0] for node, each in found.verdicts.items()} == {
+        "a": "c", "b": "i", "d": "i", "f": "e", "g": "u", "h": "c", "i": "i",
+    }  # fmt: skip
+    assert {(each.nodes, each.text) for each in found.reasons} == {
+        (("b",), "b on 1"), (("d",), "d on 1"), (("f",), "f on 1"), (("g",), "g on 1"), (("i",), "i on 0; i on 1"),
+    }  # fmt: skip
+    assert found.sets[0, 0] == {"a", "b", "g"} & found.sets[0, 0]
+    assert found.sets[0, 0] == {"a"}
+    assert found.sets[1, 0] == {"a", "h"}
+    (one,) = several(a=("c",))
+    assert together([one]) is one
+
+
+def test_the_sets_of_several_specs_are_chosen_together() -> None:
+    found = together(several(a=("c", "c"), b=("c1", "c"), d=("c1", "c1")))
+    weights = [[5, 1], [3, 3]]
+
+    def choose(count: int) -> tuple[object, set[str]]:
+        chosen = eligibility(found, "abd", (), (), "abd", 0.9, False, weights, count)
+        return chosen.chosen, set(chosen.eligible)
+
+    assert choose(1) == ((0, 0), {"a"})
+    assert choose(2) == ((1, 0), {"a", "b"})
+    assert choose(3) == ((1, 1), {"a", "b", "d"})
+    assert choose(4) == (None, {"a", "b", "d"})
