@@ -43,6 +43,7 @@ compatibilities:
 HARDWARE, STACKS = 12, 6
 FILES_LIMIT = 10_000
 BARE = [sys.executable, "-I", "-S", "-c", "pass"]
+IMPORTS = [sys.executable, "-c", "import hpccompat.cli.check, hpccompat.cli.render"]
 HPCCOMPAT = [str(Path(sys.executable).parent / "hpccompat")]
 
 
@@ -193,7 +194,11 @@ def measure(nodes: int, drift: float, folder: Path, evaluation: dict[int, float]
     bare = median(lambda: run(BARE))
     whole = median(lambda: run(query))
     target = {10_000: " (target 4)", 100_000: " (target 10)"}.get(nodes, "")
-    print(f"  query as a process {1000 * whole:.0f} ms, {whole / bare:.1f} x python3 -I -S -c pass{target}")
+    imports = median(lambda: run(IMPORTS))
+    print(
+        f"  query as a process {1000 * whole:.0f} ms, {whole / bare:.1f} x python3 -I -S -c pass{target}; "
+        f"what it imports alone {imports / bare:.1f} x"
+    )
     if nodes <= FILES_LIMIT:
         names = store.names()
         loop = once(lambda: select(spec, store.table(names)))
