@@ -17,6 +17,9 @@ from hpccompat.errors import SettingsError
 
 SITE_FILE = Path("/etc/hpccompat/config.toml")
 PREFIX = "HPCCOMPAT_"
+INVENTORIES = ("scontrol", "pyslurm")
+# Labels stand in a constraint of at most 1024 bytes, and on every node's list of features.
+MOST_LABELS = 256
 MODES = ("observe", "advise", "enforce")
 ACTIONS = ("allow", "warn", "deny")
 # Of the environment, these are not settings.
@@ -28,6 +31,7 @@ class Policy:
     """What to do in each state that has no clean answer: `allow`, `warn` or `deny`."""
 
     no_image: str = "allow"
+    image_unknown: str = "allow"
     no_spec: str = "allow"
     unavailable: str = "warn"
     invalid: str = "deny"
@@ -39,11 +43,15 @@ class Policy:
 @dataclass(frozen=True)
 class Settings:
     """`collect_interval`, `collect_timeout` and `deadline` are seconds. `store_user`: the store's owner, if that is not
-    root. `disabled`: the site's kill switch is on. `notes`: what
-    was left out of the user's own settings, and why."""
+    root. `labels`: how many requirements are published at a time; `label_specs`: files of specs that always are.
+    `disabled`: the site's kill switch is on. `notes`: what was left out of the user's own settings, and why."""
 
     store: Path = Path("/var/lib/hpccompat/store")
     store_user: str = ""
+    spool: Path = Path("/var/lib/hpccompat/spool")
+    inventory: str = "scontrol"
+    labels: int = 32
+    label_specs: tuple[str, ...] = ()
     mode: str = "advise"
     policy: Policy = field(default_factory=Policy)
     min_coverage: float = 0.9
@@ -120,12 +128,12 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             raise SettingsError(f"environment: {name} is no setting; one state is {name}_NO_SPEC=warn")
         if key.startswith("policy_"):
             values.setdefault("policy", {})[key.removeprefix("policy_")] = text
-        elif key in ("min_coverage", "collect_interval", "collect_timeout", "deadline"):
+        elif key in ("min_coverage", "collect_interval", "collect_timeout", "deadline", "labels"):
             try:
                 values[key] = int(text) if text.isdecimal() else float(text)
             except ValueError as error:
                 raise SettingsError(f"environment: {name}: {text!r} is not a number") from error
-        elif key in ("plain_http", "locked"):
+        elif key in ("plain_http", "locked", "label_specs"):
             values[key] = [each.strip() for each in text.split(",") if each.strip()]
         else:
             values[key] = text
@@ -166,8 +174,14 @@ def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settin
         where = f"{source}: {key}"
         if key == "policy":
             changes[key] = _policy(settings.policy, value, where)
-        elif key == "store":
+        elif key in ("store", "spool"):
             changes[key] = Path(_text(value, where))
+        elif key == "inventory":
+            changes[key] = _one_of(value, INVENTORIES, where)
+        elif key == "labels":
+            if type(value) is not int or not 0 <= value <= MOST_LABELS:
+                raise SettingsError(f"{where} must be a whole number from 0 to {MOST_LABELS}, not {value!r}")
+            changes[key] = value
         elif key == "mode":
             changes[key] = _one_of(value, MODES, where)
         elif key in ("host_root", "store_user"):
@@ -179,7 +193,7 @@ def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settin
             changes[key] = value
         elif key in ("min_coverage", "deadline"):
             changes[key] = _number(value, where, 1.0 if key == "min_coverage" else 3600.0)
-        elif key in ("plain_http", "locked"):
+        elif key in ("plain_http", "locked", "label_specs"):
             changes[key] = _texts(value, where)
             unknown = [each for each in changes[key] if key == "locked" and each not in _lockable()]
             if unknown:

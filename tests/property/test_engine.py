@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 import hpccompat
 from hpccompat.errors import DocumentError, EvaluationError
+from hpccompat.plan.requirement import load_requirement, requirement
 from hpccompat.rules.operators import OPERATORS
+from hpccompat.spec.encode import dump_spec
 
 NAMES = st.sampled_from(["a", "b", "A", "ſ", "n", "", "5", "\ud800", "ü\u2028"])
 SETS = st.sampled_from(["x.f", "x.a", "x.i", "x.m", "X.A", "none.here", "rule.matched", "nodot", ""])
@@ -97,3 +99,14 @@ def test_a_node_is_compatible_if_any_set_of_the_tag_is(
         assert found[0] == (any(matched) if sets else None)
         weights = [each.get("weight", 0) for each, matches in zip(sets, matched, strict=True) if matches]
         assert found[1] == (max(weights) if weights else None)  # type: ignore[type-var]
+
+
+@settings(max_examples=200, deadline=None)
+@given(SPEC)
+def test_a_spec_in_its_one_text_is_the_same_spec(spec: object) -> None:
+    try:
+        loaded = hpccompat.load_spec(json.dumps(spec))
+    except DocumentError:
+        return
+    assert hpccompat.load_spec(dump_spec(loaded)) == loaded
+    assert load_requirement(requirement(loaded, ("b", "a", "b")).dump().encode(), requirement(loaded, ("a", "b")).id)
