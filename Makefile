@@ -2,14 +2,20 @@
 # make test    all tests; make check: lint and types; make tools: programs from a newer Debian suite
 # make bench   what it costs, as ratios within one run
 # make race    the long form of a test: a hundred writers of the index killed, among readers and collectors
+# make slurm-matrix   random requests on the Slurm of three Debian releases, in folders of their own (as root; minutes)
 # Each does its own set-up: a virtual environment, Debian packages (as root or with sudo), private tools.
 
 PYTHON ?= python3
 VENV = .venv
 TOOLS = .tools
+CHROOTS = $(TOOLS)/chroots
+# Their Slurm when this was written: 22.05, 24.11, 26.05; each run says which it found.
+SUITES = bookworm trixie sid
+MATRIX_CASES = 300
+MATRIX_SEED = 1
 BIN = $(VENV)/bin
 
-.PHONY: demo test check bench race packages tools clean
+.PHONY: demo test check bench race slurm-matrix packages tools clean
 .DELETE_ON_ERROR:
 
 demo: packages tools $(VENV)/.complete
@@ -30,6 +36,15 @@ bench: $(VENV)/.complete
 
 race: packages $(VENV)/.complete
 	HPCCOMPAT_TEST_KILLS=100 $(BIN)/pytest tests/nodes/test_index_race.py
+
+slurm-matrix:
+	@for suite in $(SUITES); do sh tests/setup/chroot.sh make $$suite $(CHROOTS)/$$suite || exit; done
+	@failed=; for suite in $(SUITES); do \
+	    sh tests/setup/chroot.sh run $(CHROOTS)/$$suite . \
+	        env HPCCOMPAT_TEST_CASES=$(MATRIX_CASES) HPCCOMPAT_TEST_SEED=$(MATRIX_SEED) PYTHONDONTWRITEBYTECODE=1 \
+	        python3 -m pytest -q -s -p no:cacheprovider tests/integration/test_constraint_on_cluster.py || \
+	        failed="$$failed $$suite"; \
+	done; [ -z "$$failed" ] || { echo "failed on:$$failed" >&2; exit 1; }
 
 packages:
 	@sh tests/setup/packages.sh

@@ -17,6 +17,14 @@ from tests.cluster.daemons import Daemons, free_ports
 SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+def slurm_version() -> tuple[int, int]:
+    """(22, 5) for 22.05.8."""
+    program = shutil.which("slurmctld", path=SBIN) or "slurmctld"
+    answer = subprocess.run([program, "-V"], capture_output=True, text=True, check=True)
+    major, minor = answer.stdout.split()[-1].split(".")[:2]
+    return int(major), int(minor)
+
+
 @dataclass
 class SlurmCluster:
     """`directory` must be one that other users may enter (munge insists); the cluster's files go there.
@@ -96,7 +104,8 @@ class SlurmCluster:
         key.chmod(0o600)
         self.conf.write_text(self.configuration())
         # Nothing here needs cgroups, and containers and chroots have none.
-        (self.conf.parent / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
+        plugin = "disabled" if slurm_version() >= (23, 2) else "cgroup/v1"
+        (self.conf.parent / "cgroup.conf").write_text(f"CgroupPlugin={plugin}\n")
         program = {name: shutil.which(name, path=SBIN) or name for name in ("munged", "slurmctld", "slurmd")}
         self.daemons.start(
             "munged",
