@@ -18,7 +18,7 @@ from hpccompat.slurm.command import PATIENCE, ask
 _FIELD = re.compile(r"(?:^|\s)(NodeName|State|PartitionName|Nodes|Default)=(\S*)")
 # Features may hold blanks; what follows them is a field that Slurm names.
 _FEATURES = re.compile(r" AvailableFeatures=(.*?) ActiveFeatures=(.*?)(?= [A-Z][A-Za-z]*=|$)")
-_PLUGINS = re.compile(r"^NodeFeaturesPlugins\s*=\s*(.*?)\s*$", re.MULTILINE)
+_PLUGINS = re.compile(r"^NodeFeaturesPlugins[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _NOT_FOR_JOBS = frozenset(
     "DRAIN FAIL INVALID_REG MAINTENANCE MAINT NOT_RESPONDING POWERING_DOWN REBOOT RESERVED".split()
 )
