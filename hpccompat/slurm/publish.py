@@ -184,9 +184,12 @@ def prepare(publisher: Publisher) -> Prepared:
     if hidden := inventory.nodes - nodes.keys():
         remarks.append(f"{len(hidden)} nodes are not shown by scontrol (powered down?), and get no labels while so")
     if inventory.changeable:
-        remarks.append(
-            "NodeFeaturesPlugins is set: no labels, since features of plugins give constraints another meaning"
-        )
+        remarks.append("NodeFeaturesPlugins is set, which gives constraints another meaning: no labels")
+        # A plugin keeps active what was, whatever it is told, until the controller is restarted: not our business.
+        nodes = {
+            node: replace(each, active=tuple(name for name in each.active if name in each.available))
+            for node, each in nodes.items()
+        }
         return Prepared(inventory, memory, label_nodes(nodes, {}, known, {}), remarks=tuple(remarks))
     now = time.time()
     pending = read_pending()
