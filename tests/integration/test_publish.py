@@ -9,12 +9,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from hpccompat.plan.requirement import Requirement, requirement
-from hpccompat.slurm.inventory import Inventory
+from hpccompat.slurm.inventory_cache import current_inventory
 from hpccompat.slurm.labels import label_of
 from hpccompat.spec.decode import load_spec
 from tests.cluster.site import HPCCOMPAT, Site
@@ -146,13 +147,20 @@ def test_labels_come_and_go_and_the_sites_own_features_stay(here: Publishing) ->
     here.slurm.run("scontrol", "update", "nodename=ss1", "availablefeatures=rack3", "activefeatures=rack3")
 
 
-def test_readers_take_the_inventory_from_the_store(here: Publishing, tmp_path: Path) -> None:
-    from hpccompat.slurm.inventory_cache import current_inventory
-
+def test_readers_take_the_inventory_from_the_store(
+    here: Publishing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found, remark = current_inventory(here.site.store, None, time.time())
     assert (set(found.nodes), found.default_partition, remark) == (set(NODES), "all", "")
     assert found.available["ib1"] == ("rack1", "amd")
-    assert isinstance(found, Inventory)
+    # No publisher, no cache: Slurm is asked; by scontrol, where pyslurm is wanted and can't be had.
+    for name in ("SLURM_CONF", "PATH"):
+        monkeypatch.setenv(name, here.slurm.environment[name])
+    (tmp_path / "store").mkdir()
+    asked, remark = current_inventory(tmp_path / "store", tmp_path / "cache" / "x.json", time.time(), "pyslurm")
+    assert replace(asked, states=found.states) == found
+    assert "scontrol was asked instead" in remark
+    assert current_inventory(tmp_path / "store", tmp_path / "cache" / "x.json", time.time(), "pyslurm") == (asked, "")
 
 
 @pytest.mark.parametrize("what", ["restart", "reconfigure"])
@@ -223,6 +231,22 @@ def test_two_publishers_at_once(here: Publishing) -> None:
     said = [each.communicate(timeout=60)[1] for each in both]
     assert [each.returncode for each in both] == [0, 0], said
     assert sorted("0 updates" in each for each in said) == [False, True]
+    assert here.nodes_with(SOLVES) == {"ib1", "ib2"}
+
+
+def test_a_publisher_that_is_killed_knows_its_labels_again(here: Publishing, tmp_path: Path) -> None:
+    here.put(SLINGSHOT, SOLVES)
+    real = shutil.which("scontrol", path=here.slurm.environment["PATH"])
+    deadly = tmp_path / "scontrol"
+    deadly.write_text(f'#!/bin/sh\n[ "$1" != update ] || kill -9 $PPID\nexec {real} "$@"\n')
+    deadly.chmod(0o755)
+    path = f"{tmp_path}:{here.slurm.environment['PATH']}"
+    killed = here.site.hpccompat("publish", env={"PATH": path})
+    assert killed.returncode == -9
+    here.slurm.daemons.wait_until(lambda: here.nodes_with(SLINGSHOT) | here.nodes_with(SOLVES) != set(), "one label")
+    assert here.published() == {}
+    assert "published 2 labels: 2 updates" in here.publish()
+    assert here.nodes_with(SLINGSHOT) == {"ss1", "ss2"}
     assert here.nodes_with(SOLVES) == {"ib1", "ib2"}
 
 
