@@ -14,7 +14,7 @@ from hpccompat.errors import SlurmError, StoreError
 from hpccompat.nodes.store import Store
 from hpccompat.settings import Settings, load_settings
 from hpccompat.slurm.evaluate import Limits
-from hpccompat.slurm.publish import Done, Publisher, drift, prepare, publish
+from hpccompat.slurm.publish import Done, Publisher, Verdicts, drift, prepare, publish
 from hpccompat.slurm.spool import Spool
 
 
@@ -23,7 +23,8 @@ def run(arguments: Sequence[str], context: Context) -> int:
     settings = load_settings(context.config)
     if settings.disabled:
         return 0
-    publisher = _publisher(settings, options)
+    verdicts = Verdicts()
+    publisher = _publisher(settings, options, verdicts)
     if options.check or options.dry_run:
         return _look(publisher, context.output, options.check)
     if options.watch is None:
@@ -35,7 +36,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
             # Settings are read each time: the kill switch is one of them.
             settings = load_settings(context.config)
             if not settings.disabled:
-                done = publish(_publisher(settings, options))
+                done = publish(_publisher(settings, options, verdicts))
                 if last or done.updates or done.released:
                     _say(done, context.output, options.quiet)
                 last = ""
@@ -46,7 +47,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
         time.sleep(options.watch)
 
 
-def _publisher(settings: Settings, options: argparse.Namespace) -> Publisher:
+def _publisher(settings: Settings, options: argparse.Namespace, verdicts: Verdicts) -> Publisher:
     owner, _ = owner_of_store(settings.store_user)
     return Publisher(
         Store(settings.store, owner),
@@ -57,6 +58,7 @@ def _publisher(settings: Settings, options: argparse.Namespace) -> Publisher:
         settings.inventory,
         Limits(options.time_limit, max(30.0, options.time_limit)),
         options.adopt,
+        verdicts,
     )
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +17,8 @@ from pathlib import Path
 
 from hpccompat.errors import SlurmError, StoreError
 from hpccompat.nodes import generation
+from hpccompat.nodes.index import FILE as INDEX
+from hpccompat.nodes.index import markers
 from hpccompat.nodes.store import Store
 from hpccompat.slurm.command import PATIENCE, ask
 from hpccompat.slurm.evaluate import Answer, Limits, Task, evaluate
@@ -35,11 +36,11 @@ from hpccompat.slurm.labelling import (
     label_nodes,
     to_release,
 )
-from hpccompat.slurm.labels import FRESH, LABEL, load_published
+from hpccompat.slurm.labels import FRESH, LABEL
+from hpccompat.slurm.memory import FILE, Memory, recall
 from hpccompat.slurm.pending import read_pending
 from hpccompat.slurm.spool import Spool
 
-FILE = "published.json"
 # Seconds that another publisher is waited for.
 _TURN = 5.0
 # Seconds in which a requirement that hung, or a job that was released, is not tried again.
@@ -49,6 +50,41 @@ _RELEASE_AGAIN = 300.0
 # Of the spool: seconds that an unused file is kept, and files of one user.
 _UNUSED = 14 * 86400.0
 _PER_USER = 200
+
+
+@dataclass
+class Verdicts:
+    """Of earlier runs of this process, as long as all nodes are in the index, and it is the same one."""
+
+    index: object = None
+    answers: dict[str, Answer] = field(default_factory=dict)
+
+    def of(self, tasks: Sequence[Task], publisher: Publisher) -> list[Answer]:
+        """Raises StoreError."""
+        index = _whole_index(publisher.store.path)
+        if index is None or index != self.index:
+            self.index = index
+            self.answers.clear()
+        wanted = [each for each in tasks if each.name not in self.answers]
+        found = evaluate(wanted, publisher.store, publisher.spool, publisher.limits)
+        fresh = {task.name: answer for task, answer in zip(wanted, found, strict=True)}
+        answers = [fresh.get(each.name) or self.answers[each.name] for each in tasks]
+        # What a requirement asks for never changes; the file of a spec may.
+        self.answers = {
+            each.id: answer for each, answer in zip(tasks, answers, strict=True) if each.id and not answer.error
+        }
+        return answers
+
+
+def _whole_index(store: Path) -> object:
+    """What tells one index from another; None where it does not say all, and records are read, too."""
+    if markers(store):
+        return None
+    try:
+        found = os.stat(store / INDEX)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 @dataclass(frozen=True)
@@ -64,31 +100,7 @@ class Publisher:
     inventory: str = "scontrol"
     limits: Limits = field(default_factory=Limits)
     adopt: bool = False
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What published.json says. `known`: labels that may stand on nodes, and are ours. `bad`: requirement -> until when
-    it is not evaluated again. `released`: job -> when."""
-
-    at: float = 0.0
-    labels: Mapping[str, str] = field(default_factory=dict)
-    known: frozenset[str] = frozenset()
-    bad: Mapping[str, float] = field(default_factory=dict)
-    failed: Mapping[str, str] = field(default_factory=dict)
-    released: Mapping[str, float] = field(default_factory=dict)
-
-    def dump(self) -> str:
-        top = {
-            "version": 1,
-            "published": self.at,
-            "labels": dict(sorted(self.labels.items())),
-            "known": sorted(self.known),
-            "failed": dict(sorted(self.failed.items())),
-            "bad": dict(sorted(self.bad.items())),
-            "released": dict(self.released),
-        }
-        return json.dumps(top, indent=1) + "\n"
+    verdicts: Verdicts = field(default_factory=Verdicts)
 
 
 @dataclass(frozen=True)
@@ -134,11 +146,11 @@ def publish(publisher: Publisher) -> Done:
             # The time as well stays what it was: a publisher that dies from here on is not alive.
             _write(publisher, FILE, replace(memory, labels=standing, known=memory.known | labelling.known).dump())
         errors = _tell(labelling.updates)
-        inventory = prepared.inventory
+        inventory, there = prepared.inventory, labelling.steady
         if labelling.updates:
             inventory, _ = ask_by(publisher.inventory)
+            there = exact(labelling.wanted, features_of(inventory))
         nodes = features_of(inventory)
-        there = exact(labelling.wanted, nodes)
         labels = {label: id for label, id in labelling.labels.items() if label in there}
         failed = dict(prepared.failed)
         failed.update(
@@ -205,7 +217,7 @@ def prepare(publisher: Publisher) -> Prepared:
     ids = sorted((id for id in chosen if id not in bad), key=lambda id: (id not in published, id not in waiting))
     tasks = [Task(spec=each) for each in publisher.fixed]
     tasks += [Task(id, tuple(entries[at] for at in files.get(id, ()))) for id in ids]
-    answers = evaluate(tasks, publisher.store, publisher.spool, publisher.limits)
+    answers = publisher.verdicts.of(tasks, publisher)
     satisfied, failed = _judged(tasks, answers, memory, nodes)
     failed.update(
         {id: "evaluating it went wrong before; it is tried again within an hour" for id in chosen if id in bad}
@@ -259,25 +271,6 @@ def drift(prepared: Prepared, now: float) -> tuple[str, ...]:
 def features_of(inventory: Inventory) -> dict[str, NodeFeatures]:
     """Of the nodes that Slurm shows."""
     return {node: NodeFeatures(each, inventory.active[node]) for node, each in inventory.available.items()}
-
-
-def recall(store: Path) -> Memory:
-    """What was published; nothing where that can't be read: the labels on the nodes are then no more ours."""
-    try:
-        text = (store / FILE).read_bytes()
-    except FileNotFoundError:
-        return Memory()
-    except OSError as error:
-        raise StoreError(f"{store / FILE} can't be read: {error.strerror}") from error
-    published = load_published(text)
-    try:
-        top = json.loads(text)
-        known = frozenset(each for each in top["known"] if LABEL.fullmatch(each))
-        bad, released = ({str(key): float(at) for key, at in top[each].items()} for each in ("bad", "released"))
-        failed = {str(key): str(why) for key, why in top["failed"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return Memory()
-    return Memory(published.at, published.labels, known, bad, failed, released)
 
 
 def _tell(updates: Sequence[Update]) -> list[str]:

@@ -17,6 +17,9 @@ from hpccompat.nodes.record import NodeRecord
 from hpccompat.nodes.store import Store
 from hpccompat.plan.requirement import Requirement, requirement
 from hpccompat.slurm.evaluate import Limits, Task, evaluate
+from hpccompat.slurm.labels import label_of, load_published
+from hpccompat.slurm.memory import Memory, recall
+from hpccompat.slurm.publish import Publisher
 from hpccompat.slurm.spool import Entry, Spool
 from hpccompat.spec.decode import load_spec
 
@@ -179,3 +182,33 @@ def test_a_store_that_can_not_be_opened_is_no_answer(store: Store, spool: Spool)
     (store.path / "index.sqlite").write_bytes(b"no index")
     with pytest.raises(StoreError):
         evaluate([Task("0" * 64)], store, spool, LIMITS)
+
+
+def test_verdicts_are_taken_again_while_the_index_is_the_same(store: Store, spool: Spool) -> None:
+    good = needing("x")
+    file = put(spool, good.id, good.dump())
+    indexed = (store.path / "index.sqlite").exists()
+    publisher = Publisher(store, spool)
+    (task,) = tasks(spool, good.id)
+    verdicts = publisher.verdicts
+    assert verdicts.of([task], publisher)[0].nodes == {"n1", "n2"}
+    file.unlink()
+    assert bool(verdicts.of([task], publisher)[0].error) == (not indexed)
+    file.write_text(good.dump())
+    # A record that the index does not hold yet, and one that it does then.
+    store.write(NodeRecord("n3", Features(attributes={"a.b": {"x": "1"}})))
+    assert verdicts.of([task], publisher)[0].nodes == {"n1", "n2", "n3"}
+    write_index(store)
+    assert verdicts.of([task], publisher)[0].nodes == {"n1", "n2", "n3"}
+
+
+def test_what_was_published_is_remembered(tmp_path: Path) -> None:
+    a, b = needing("x").id, needing("z").id
+    memory = Memory(12.5, {label_of(a): a}, frozenset({label_of(b)}), {b: 99.0}, {b: "it hung"}, {"7": 3.0})
+    (tmp_path / "published.json").write_text(memory.dump())
+    assert recall(tmp_path) == memory
+    assert load_published(memory.dump().encode()).labels_for([a], 13) == (label_of(a),)
+    for text in ("", memory.dump()[:-30], "[]", memory.dump().replace('"known"', '"knows"')):
+        (tmp_path / "published.json").write_text(text)
+        assert recall(tmp_path) == Memory()
+    assert recall(tmp_path / "none") == Memory()
