@@ -233,7 +233,7 @@ def _confine(writer: int, limits: Limits) -> None:
         if each > 2 and each != writer:
             with contextlib.suppress(OSError):  # that of the listing itself
                 os.close(each)
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(each, signal.SIG_DFL)
     seconds = int(limits.together + limits.each) + 2
     bounds = {
@@ -246,6 +246,7 @@ def _confine(writer: int, limits: Limits) -> None:
         hard = resource.getrlimit(limit)[1]
         value = value if hard == resource.RLIM_INFINITY else min(value, hard)
         resource.setrlimit(limit, (value, value))
+    signal.alarm(seconds)  # also where nobody is left who would kill it
     if os.getuid() == 0:
         try:
             nobody = pwd.getpwnam("nobody")

@@ -328,6 +328,36 @@ def test_who_may_not_change_nodes_is_told(here: Publishing) -> None:
     assert here.nodes_with(SLINGSHOT) == set()
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root writes as somebody else")
+def test_root_writes_a_store_of_another_user_as_that_user(here: Publishing) -> None:
+    here.put(SLINGSHOT)
+    store = here.site.directory / "theirs"
+    shutil.copytree(here.site.store, store)
+    for each in (store, *store.rglob("*")):
+        os.chown(each, 65534, 65534)
+    config = here.site.directory / "theirs.toml"
+    config.write_text(f'store = "{store}"\nstore_user = "nobody"\nspool = "{here.spool}"\n')
+    command = (str(HPCCOMPAT), "--config", str(config), "--output", "json", "publish")
+    done = here.slurm.run(*command)
+    assert json.loads(done.stdout)["labels"] == {label_of(SLINGSHOT.id): SLINGSHOT.id}, done.stderr
+    assert here.nodes_with(SLINGSHOT) == {"ss1", "ss2"}
+    assert {each.stat().st_uid for each in (store, *store.rglob("*"))} == {65534}
+    for each in here.specs.iterdir():
+        each.unlink()
+    assert json.loads(here.slurm.run(*command).stdout)["labels"] == {}
+
+
+def test_the_switch_turns_publishing_off(here: Publishing) -> None:
+    here.put(SLINGSHOT)
+    switch = here.site.config.parent / "disabled"
+    switch.touch()
+    try:
+        assert here.publish() == ""
+        assert here.nodes_with(SLINGSHOT) == set()
+    finally:
+        switch.unlink()
+
+
 def test_the_controller_is_away_for_a_while(here: Publishing) -> None:
     here.put(SLINGSHOT)
     command = [str(HPCCOMPAT), "--config", str(here.site.config), "publish", "--watch", "0.2"]
