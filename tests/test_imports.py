@@ -37,6 +37,7 @@ FRONTS = {
     "features": ("sources", "nodes"),
     "records": ("sources", "nodes"),
     "index": ("sources", "nodes"),
+    "publish": ("slurm",),
     "spec": ("spec",),
     "render": ("plan",),
 }
@@ -54,6 +55,7 @@ PURE = [
     "slurm/request.py",
     "slurm/constraint.py",
     "slurm/labels.py",
+    "slurm/labelling.py",
 ]
 
 

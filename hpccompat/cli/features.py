@@ -83,21 +83,27 @@ def _name(options: argparse.Namespace) -> str:
     return node_name(name)
 
 
-def become(user: str) -> int:
-    """The store's owner; as root, this process is that user from here on. Raises SettingsError."""
+def owner_of_store(user: str) -> tuple[int, int]:
+    """User and group id of the setting `store_user`. Raises SettingsError."""
     if not user:
-        return 0
+        return 0, 0
     import pwd
 
     try:
         entry = pwd.getpwnam(user)
     except KeyError:
         raise SettingsError(f"store_user: there is no user {user!r} on this host") from None
-    if os.geteuid() == 0 and entry.pw_uid != 0:
-        os.setgroups([entry.pw_gid])
-        os.setgid(entry.pw_gid)
-        os.setuid(entry.pw_uid)
-    return entry.pw_uid
+    return entry.pw_uid, entry.pw_gid
+
+
+def become(user: str) -> int:
+    """The store's owner; as root, this process is that user from here on. Raises SettingsError."""
+    uid, gid = owner_of_store(user)
+    if os.geteuid() == 0 and uid != 0:
+        os.setgroups([gid])
+        os.setgid(gid)
+        os.setuid(uid)
+    return uid
 
 
 def _boot_id() -> str:

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hpccompat.errors import RecordError, StoreError
+from hpccompat.nodes import generation
 from hpccompat.nodes.hostlist import natural
 from hpccompat.nodes.index import (
     DIGEST_SIZE,
@@ -261,10 +262,7 @@ def replace(store: Path, build: Build) -> None:
     os.replace(new, path)
     for old in kept[:-GENERATIONS]:
         old.unlink(missing_ok=True)
-    generation = store / ".generation.new"
-    generation.write_text(f"{os.urandom(8).hex()}\n")
-    generation.chmod(0o644)
-    os.replace(generation, store / "generation")
+    generation.renew(store)
 
 
 def _write(path: Path, build: Build) -> None:

@@ -6,15 +6,19 @@ powered down stand in the second only.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hpccompat.errors import SlurmError, UsageError
 from hpccompat.nodes.hostlist import expand
 from hpccompat.slurm.command import PATIENCE, ask
 
 _FIELD = re.compile(r"(?:^|\s)(NodeName|State|PartitionName|Nodes|Default)=(\S*)")
+# Features may hold blanks; what follows them is a field that Slurm names.
+_FEATURES = re.compile(r" AvailableFeatures=(.*?) ActiveFeatures=(.*?)(?= [A-Z][A-Za-z]*=|$)")
+_PLUGINS = re.compile(r"^NodeFeaturesPlugins[ \t]*=[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _NOT_FOR_JOBS = frozenset(
     "DRAIN FAIL INVALID_REG MAINTENANCE MAINT NOT_RESPONDING POWERING_DOWN REBOOT RESERVED".split()
 )
@@ -22,11 +26,16 @@ _NOT_FOR_JOBS = frozenset(
 
 @dataclass(frozen=True)
 class Inventory:
-    """`states`: node -> state as Slurm prints it, "" where it is not shown. `partitions`: name -> nodes."""
+    """`states`: node -> state as Slurm prints it, "" where it is not shown. `partitions`: name -> nodes. `available`,
+    `active`: node -> its Slurm features in their order; nothing of nodes that are not shown. `changeable`: plugins
+    change features (NodeFeaturesPlugins), and constraints then mean other things."""
 
     states: Mapping[str, str]
     partitions: Mapping[str, frozenset[str]]
     default_partition: str = ""
+    available: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    active: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    changeable: bool = False
 
     @property
     def nodes(self) -> frozenset[str]:
@@ -50,24 +59,38 @@ class Inventory:
 
 def read_inventory() -> Inventory:
     """Asks scontrol. Raises SlurmError, also for an empty answer: that is never "no nodes"."""
-    texts = []
-    for what in ("node", "partition"):
-        answer = ask(("scontrol", "-a", "-F", "-o", "show", what), PATIENCE)
-        if answer.status != 0:
-            raise SlurmError(f"scontrol show {what}: {(answer.stderr or answer.stdout).strip()}")
-        texts.append(answer.stdout)
-    inventory = parse_inventory(*texts)
+    inventory = parse_inventory(show("node"), show("partition"), show("config"))
     if not inventory.states:
         raise SlurmError("scontrol shows no nodes")
     return inventory
 
 
-def parse_inventory(nodes: str, partitions: str) -> Inventory:
-    """Of `scontrol show node -o` and `scontrol show partition -o`. Raises SlurmError."""
+def show(what: str) -> str:
+    """What `scontrol show` says of it, one line each. Raises SlurmError."""
+    answer = ask(("scontrol", "-a", "-F", "-o", "show", what), PATIENCE)
+    if answer.status != 0:
+        raise SlurmError(f"scontrol show {what}: {(answer.stderr or answer.stdout).strip()}")
+    return answer.stdout
+
+
+def is_changeable(config: str) -> bool:
+    """Of `scontrol show config`: whether plugins change features."""
+    plugins = _PLUGINS.search(config)
+    return plugins is not None and plugins[1] not in ("", "(null)")
+
+
+def parse_inventory(nodes: str, partitions: str, config: str = "") -> Inventory:
+    """Of `scontrol show` with `-o`: node, partition, config. Raises SlurmError."""
     states: dict[str, str] = {}
-    for fields in map(_fields, nodes.splitlines()):
+    available: dict[str, tuple[str, ...]] = {}
+    active: dict[str, tuple[str, ...]] = {}
+    for line in nodes.splitlines():
+        fields = _fields(line)
         if "NodeName" in fields:
-            states[fields["NodeName"]] = fields.get("State", "")
+            name = fields["NodeName"]
+            states[name] = fields.get("State", "")
+            if match := _FEATURES.search(line):
+                available[name], active[name] = map(_features, match.groups())
     members: dict[str, frozenset[str]] = {}
     default = ""
     for fields in map(_fields, partitions.splitlines()):
@@ -82,7 +105,12 @@ def parse_inventory(nodes: str, partitions: str) -> Inventory:
             default = name
         for node in members[name]:
             states.setdefault(node, "")
-    return Inventory(states, members, default)
+    return Inventory(states, members, default, available, active, is_changeable(config))
+
+
+@functools.lru_cache(maxsize=1024)
+def _features(text: str) -> tuple[str, ...]:
+    return () if text == "(null)" else tuple(filter(None, text.split(",")))
 
 
 def _fields(line: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.cluster.daemons import Daemons, free_ports
+from tests.cluster.daemons import Daemon, DaemonFailed, Daemons, free_ports
 
 SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -37,6 +37,7 @@ class SlurmCluster:
     prolog: Path | None = None
     partitions: dict[str, Sequence[str]] = field(default_factory=dict)
     settings: Sequence[str] = ()
+    controller: Daemon = field(init=False)
 
     def __post_init__(self) -> None:
         for name in ("munge", "state", "spool", "logs", "etc"):
@@ -116,10 +117,55 @@ class SlurmCluster:
             environment,
         )  # fmt: skip
         self.daemons.wait_until(self.socket.exists, "munge")
-        self.daemons.start("slurmctld", [program["slurmctld"], "-D", "-c"], environment)
+        self.controller = self.daemons.start("slurmctld", [program["slurmctld"], "-D", "-c"], environment)
         for name in self.nodes:
             self.daemons.start(f"slurmd-{name}", [program["slurmd"], "-D", "-N", name], environment)
         self.daemons.wait_until(self.all_idle, "Slurm")
+
+    def stop_controller(self) -> None:
+        self.controller.process.terminate()
+        self.controller.process.wait(20)
+        self.daemons.running.remove(self.controller)
+
+    def start_controller(self) -> None:
+        """With the configuration as it is now, and the state that was saved; waits until it answers."""
+        self.conf.write_text(self.configuration())
+        path = shutil.which("slurmctld", path=SBIN) or "slurmctld"
+        self.controller = self.daemons.start("slurmctld", [path, "-D"], self.environment)
+        self.daemons.wait_until(self._answers, "slurmctld")
+
+    def restart_controller(self) -> None:
+        self.stop_controller()
+        self.start_controller()
+
+    def reconfigure(self) -> None:
+        """`scontrol reconfigure`, with the configuration as it is now."""
+        self.conf.write_text(self.configuration())
+        answer = self.run("scontrol", "reconfigure")
+        if answer.returncode != 0:
+            raise DaemonFailed(answer.stderr)
+
+    def add_node(self, name: str, features: str = "") -> None:
+        """A node that joins a running cluster; Slurm takes it in with a restart of the controller."""
+        self.nodes[name] = features
+        self.node_ports += free_ports(1)
+        for members in self.partitions.values():
+            members.append(name)  # type: ignore[attr-defined]
+        self.restart_controller()
+        path = shutil.which("slurmd", path=SBIN) or "slurmd"
+        self.daemons.start(f"slurmd-{name}", [path, "-D", "-N", name], self.environment)
+
+    def features(self) -> dict[str, tuple[str, str]]:
+        """Node -> its available and its active features, as Slurm prints them."""
+        found = {}
+        for line in self.run("scontrol", "show", "node", "-o").stdout.splitlines():
+            words = dict(word.split("=", 1) for word in line.split() if "=" in word)
+            has, on = (words[f"{each}Features"].replace("(null)", "") for each in ("Available", "Active"))
+            found[words["NodeName"]] = (has, on)
+        return found
+
+    def _answers(self) -> bool:
+        return self.run("scontrol", "ping").stdout.count("is UP") > 0
 
     def all_idle(self) -> bool:
         answer = subprocess.run(
