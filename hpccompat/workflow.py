@@ -8,6 +8,7 @@ records ─────────────────┴─ selection ─ 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,16 +33,22 @@ from hpccompat.nodes.record import SIZE_LIMIT, load_record
 from hpccompat.nodes.store import Store
 from hpccompat.nodes.table import NodeTable
 from hpccompat.plan.eligible import Eligibility, eligibility
+from hpccompat.plan.requirement import Requirement, requirement
 from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict, judge, select, together
 from hpccompat.reference import ImageReference, parse_reference
 from hpccompat.settings import ACTIONS, Settings
 from hpccompat.slurm.command import Answer
+from hpccompat.slurm.constraint import may_use
+from hpccompat.slurm.constraint import parse as parse_constraint
 from hpccompat.slurm.inventory import Inventory, read_inventory
+from hpccompat.slurm.inventory_cache import current_inventory
+from hpccompat.slurm.labels import load_published
 from hpccompat.slurm.options import OURS, CommandLine
-from hpccompat.slurm.plan import Rewrite, exclude
+from hpccompat.slurm.plan import Rewrite, exclude, label, signed, without_preference
 from hpccompat.slurm.probe import merged_request
 from hpccompat.slurm.request import CompatLines, JobRequest, compat_lines
 from hpccompat.slurm.script import read_script
+from hpccompat.slurm.spool import Spool
 from hpccompat.spec.decode import load_spec
 from hpccompat.spec.lint import lint
 from hpccompat.spec.model import CompatibilitySpec
@@ -86,7 +93,7 @@ class Component:
     carrier: str = "none"
     reason: str = ""
     request: JobRequest = field(default_factory=JobRequest)
-    exclude: str = ""
+    rewrite: Rewrite = field(default_factory=Rewrite)
     verdicts: Mapping[Verdict, frozenset[str]] = field(default_factory=dict)
     eligible: frozenset[str] = frozenset()
     reasons: tuple[Reason, ...] = ()
@@ -96,14 +103,16 @@ class Component:
 class Plan:
     """`outcome`: unchanged, rewritten, refused, off or observed. `arguments`: those to submit with.
 
-    `stdin`: the job script, where it came by standard input. `rejection`: Slurm's answer where it did not
-    even take the request; its message and exit status are then the job's.
+    `requirements`: what a job that is submitted leaves in the spool. `stdin`: the job script, where it came by standard
+    input. `rejection`: Slurm's answer where it did not even take the request; its message and exit status are then the
+    job's.
     """
 
     outcome: str
     line: CommandLine
-    rewrite: Rewrite = field(default_factory=lambda: Rewrite(""))
+    rewrite: Rewrite = field(default_factory=Rewrite)
     components: tuple[Component, ...] = ()
+    requirements: tuple[Requirement, ...] = ()
     messages: tuple[Message, ...] = ()
     stdin: str | None = None
     rejection: Answer | None = None
@@ -117,10 +126,17 @@ class _Unclear(Exception):
         self.state, self.text, self.component = state, text, component
 
 
-def plan_submission(line: CommandLine, settings: Settings, environment: Mapping[str, str], stdin: str | None) -> Plan:
+def plan_submission(
+    line: CommandLine,
+    settings: Settings,
+    environment: Mapping[str, str],
+    stdin: str | None,
+    label_is_gone: bool = False,
+) -> Plan:
     """Plans one submission by sbatch.
 
-    `stdin`: the job script, where it comes that way. Raises UsageError for our own options.
+    `stdin`: the job script, where it comes that way. `label_is_gone`: Slurm does not know the label of the first plan.
+    Raises UsageError for our own options.
     """
     compat, notes = _compat_level(line, settings)
     plan = Plan("unchanged", line, stdin=stdin)
@@ -130,7 +146,7 @@ def plan_submission(line: CommandLine, settings: Settings, environment: Mapping[
     try:
         lines = compat_lines(_script(plan))
         plan = replace(plan, messages=plan.messages + tuple(_misplaced(line, lines)))
-        planned = _plan(plan, lines, settings, compat, environment)
+        planned = _plan(plan, lines, settings, compat, environment, label_is_gone)
     except _Unclear as unclear:
         planned = _by_policy(plan, unclear, settings, compat)
     return _observed(plan, planned) if settings.mode == "observe" else planned
@@ -143,7 +159,24 @@ def _script(plan: Plan) -> str:
         raise _Unclear("unavailable", str(error)) from error
 
 
-def _plan(plan: Plan, lines: CompatLines, settings: Settings, compat: str, environment: Mapping[str, str]) -> Plan:
+def announce(plan: Plan, settings: Settings) -> tuple[Message, ...]:
+    """Leaves the requirement of a submitted job in the spool: from there the publisher takes what it labels."""
+    try:
+        for each in plan.requirements:
+            Spool(settings.spool).put(each)
+    except StoreError as error:
+        return (Message("warning", "spool", str(error)),)
+    return ()
+
+
+def _plan(
+    plan: Plan,
+    lines: CompatLines,
+    settings: Settings,
+    compat: str,
+    environment: Mapping[str, str],
+    label_is_gone: bool,
+) -> Plan:
     line = plan.line
     demand = find_demand(line, lines, environment)
     if demand is None:
@@ -156,7 +189,7 @@ def _plan(plan: Plan, lines: CompatLines, settings: Settings, compat: str, envir
     if request.clusters:
         raise _Unclear("unavailable", "jobs for other clusters (-M) are not planned")
     try:
-        inventory = read_inventory()
+        inventory, remark = current_inventory(settings.store, None, time.time(), settings.inventory)
         own, required = expand(request.exclude), expand(request.nodelist)
         table = recorded_nodes(settings, inventory.nodes)
     except (SlurmError, StoreError, UsageError) as error:
@@ -171,9 +204,16 @@ def _plan(plan: Plan, lines: CompatLines, settings: Settings, compat: str, envir
         selection = select(resolved.spec, table, demand.tags)
     except StoreError as error:
         raise _Unclear("unavailable", str(error)) from error
+    usable = _as_constrained(request.constraint, partition, inventory)
+    notes = [Message("warning", "inventory", remark)] if remark else []
+    if not usable:
+        # Slurm says what it makes of that; it may know a feature tomorrow that it does not know now.
+        text = f"no node of the job's partitions has what --constraint={request.constraint} asks for"
+        notes.append(Message("warning", "constraint", text))
+    plan = replace(plan, messages=(*plan.messages, *notes))
     chosen = eligibility(
         selection,
-        partition,
+        usable or partition,
         own,
         required,
         [node for node in partition if inventory.expected_to_report(node)],
@@ -182,7 +222,18 @@ def _plan(plan: Plan, lines: CompatLines, settings: Settings, compat: str, envir
         [[each.weight for each in resolved.spec.compatibilities]],
         None if request.one_node else request.min_nodes,
     )
-    return _rewritten(plan, settings, compat, inventory, _Chosen(demand, resolved, request, selection, chosen, own))
+    found = _Chosen(demand, resolved, request, selection, chosen, own, label_is_gone)
+    return _rewritten(plan, settings, compat, inventory, found)
+
+
+def _as_constrained(constraint: str, nodes: frozenset[str], inventory: Inventory) -> frozenset[str]:
+    """The nodes that the user's own constraint, or preference, could give to the job; all where that can't be told."""
+    try:
+        parsed = parse_constraint(constraint)
+    except UsageError:
+        return nodes
+    features = inventory.available if inventory.changeable else inventory.active
+    return frozenset(node for node in nodes if node not in features or may_use(parsed, features[node]))
 
 
 @dataclass(frozen=True)
@@ -193,18 +244,49 @@ class _Chosen:
     selection: Selection
     eligibility: Eligibility
     own: tuple[str, ...]
+    label_is_gone: bool
+
+    @property
+    def requirement(self) -> Requirement:
+        """Of a spec with a single set any set is that one: jobs of one node and of several share its label."""
+        chosen, spec = self.eligibility.chosen, self.resolved.spec
+        one = chosen[0] if chosen and len(spec.compatibilities) > 1 else None
+        return requirement(spec, self.demand.tags, one)
+
+
+def _carried(settings: Settings, inventory: Inventory, found: _Chosen) -> Rewrite:
+    """By a label, where the publisher keeps one and it can stand beside the user's constraint; else by exclusions."""
+    rewrite = (
+        label(found.request, labels) if (labels := _labels(settings, inventory, found)) else "no label stands for it"
+    )
+    if isinstance(rewrite, str):
+        rewrite = exclude(inventory.nodes, found.eligibility.eligible, found.own, rewrite)
+    return rewrite
+
+
+def _labels(settings: Settings, inventory: Inventory, found: _Chosen) -> tuple[str, ...] | None:
+    chosen = found.eligibility
+    without_label = (chosen.eligible & chosen.candidates) - found.selection.nodes(Verdict.COMPATIBLE)
+    if found.label_is_gone or inventory.changeable or without_label:
+        return None
+    try:
+        with open(settings.store / "published.json", "rb") as file:
+            published = load_published(file.read(1024 * 1024))
+    except OSError:
+        return None
+    return published.labels_for((found.requirement.id,), time.time())
 
 
 def _rewritten(plan: Plan, settings: Settings, compat: str, inventory: Inventory, found: _Chosen) -> Plan:
     chosen, selection = found.eligibility, found.selection
-    rewrite = exclude(inventory.nodes, chosen.eligible, found.own)
+    rewrite = _carried(settings, inventory, found)
     component = Component(
         found.demand,
         found.resolved.image,
-        "exclude",
-        "the one carrier that this version has",
+        rewrite.carrier,
+        rewrite.reason,
         found.request,
-        rewrite.exclude,
+        rewrite,
         {verdict: selection.nodes(verdict) for verdict in Verdict},
         chosen.eligible,
         _reasons_among(selection.reasons, chosen.candidates),
@@ -232,9 +314,32 @@ def _rewritten(plan: Plan, settings: Settings, compat: str, inventory: Inventory
     of_set = "" if chosen.chosen is None or len(selection.sets) < 2 else f" (by set {_set_name(found)})"
     text = f"{name}: {len(usable)} of {len(chosen.candidates)} nodes are eligible{of_set}: {fold(usable)}"
     messages.append(Message("info", "eligible", text))
-    if rewrite.exclude == fold(found.own):
-        return replace(plan, components=(replace(component, carrier="none"),), messages=tuple(messages))
-    return replace(plan, outcome="rewritten", rewrite=rewrite, components=(component,), messages=tuple(messages))
+    if rewrite.carrier == "exclude" and rewrite.exclude == fold(found.own):
+        component = replace(component, carrier="none", rewrite=Rewrite())
+        return replace(plan, components=(component,), messages=tuple(messages))
+    if found.request.prefer and len(usable) >= found.request.min_nodes:
+        preferred = _as_constrained(found.request.prefer, usable, inventory)
+        if len(preferred) < found.request.min_nodes:
+            rewrite = without_preference(rewrite, found.request)
+            text = f"--prefer={found.request.prefer} is left out: {len(preferred)} of the eligible nodes have it"
+            messages.append(Message("warning", "prefer", text))
+    requirements: tuple[Requirement, ...] = ()
+    if Spool(settings.spool).folder.is_dir():  # made by sites that publish labels
+        requirements = (found.requirement,)
+        with_token = signed(rewrite, found.request, (found.requirement.id,))
+        if with_token is None:
+            text = "the comment leaves no room for our token; a job that is held for want of its label is not released"
+            messages.append(Message("warning", "token", text))
+        rewrite = with_token or rewrite
+    component = replace(component, rewrite=rewrite)
+    return replace(
+        plan,
+        outcome="rewritten",
+        rewrite=rewrite,
+        components=(component,),
+        requirements=requirements,
+        messages=tuple(messages),
+    )
 
 
 def _set_name(found: _Chosen) -> str:
@@ -461,7 +566,7 @@ def _settle(unclear: _Unclear, settings: Settings, compat: str) -> tuple[list[Me
 
 def _by_policy(plan: Plan, unclear: _Unclear, settings: Settings, compat: str) -> Plan:
     messages, denied = _settle(unclear, settings, compat)
-    component = replace(unclear.component, carrier="none", exclude="") if unclear.component else None
+    component = replace(unclear.component, carrier="none", rewrite=Rewrite()) if unclear.component else None
     return replace(
         plan,
         outcome="refused" if denied else "unchanged",
@@ -474,7 +579,7 @@ def _observed(before: Plan, planned: Plan) -> Plan:
     """The mode `observe`: nothing is changed, and what would have been is said."""
     messages = tuple(replace(each, level="info") for each in planned.messages)
     would = Message("info", "observed", f"observing only; the job would have been {planned.outcome}")
-    return replace(planned, outcome="observed", rewrite=before.rewrite, messages=(*messages, would))
+    return replace(planned, outcome="observed", rewrite=before.rewrite, requirements=(), messages=(*messages, would))
 
 
 def _reasons_among(reasons: Sequence[Reason], nodes: Collection[str]) -> tuple[Reason, ...]:

@@ -59,6 +59,7 @@ def show_plan(plan: Plan, argv: Sequence[str]) -> None:
         demand = component.demand
         rows.append((demand.kind, f"{demand.name}  ({demand.origin})"))
         rows += [("digest", component.digest)] if component.digest else []
+        rows += [("carrier", f"{component.carrier} ({component.reason})")] if component.reason else []
         rows += [("eligible", f"{len(component.eligible)} nodes: {fold(component.eligible)}")]
         rows += [
             (verdict.value, f"{len(nodes)} nodes: {fold(nodes)}")
@@ -99,11 +100,15 @@ def _component_json(component: Component) -> dict[str, object]:
         "digest": component.digest,
         "carrier": component.carrier,
         "reason": component.reason,
-        "constraint": component.request.constraint,
-        "prefer": component.request.prefer,
-        "exclude": component.exclude,
+        "constraint": _new(component.rewrite.constraint, component.request.constraint),
+        "prefer": _new(component.rewrite.prefer, component.request.prefer),
+        "exclude": component.rewrite.exclude,
         "nodes": nodes,
     }
+
+
+def _new(rewritten: str | None, own: str) -> str:
+    return own if rewritten is None else rewritten
 
 
 def selection_json(selection: Selection, partitions: Sequence[PartitionCount]) -> dict[str, object]:

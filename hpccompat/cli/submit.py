@@ -15,7 +15,7 @@ from hpccompat.slurm.options import CommandLine, Unknown
 from hpccompat.slurm.plan import Rewrite
 from hpccompat.slurm.probe import read_command_line
 from hpccompat.slurm.script import script_from_stdin
-from hpccompat.slurm.submit import become, hand_over, submit
+from hpccompat.slurm.submit import become, hand_over, label_was_gone, submit
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
@@ -33,7 +33,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
     try:
         from hpccompat.cli.main import printable
         from hpccompat.cli.render import show_messages, show_reasons
-        from hpccompat.workflow import plan_submission
+        from hpccompat.workflow import announce, plan_submission
 
         settings = load_settings(context.config, tolerant=True)
         plan = plan_submission(line, settings, os.environ, stdin)
@@ -50,6 +50,15 @@ def run(arguments: Sequence[str], context: Context) -> int:
         for component in plan.components:
             show_reasons(component.reasons, sys.stderr)
         return Refused.exit_code
+    show_messages(announce(plan, settings))
+    if plan.rewrite.carrier == "label":
+        gone, status = label_was_gone(plan.line, plan.rewrite, plan.stdin)
+        if not gone:
+            return status
+        plan = plan_submission(line, settings, os.environ, stdin, label_is_gone=True)
+        if plan.outcome == "refused":
+            show_messages(plan.messages)
+            return Refused.exit_code
     status = submit(plan.line, plan.rewrite, plan.stdin, wait=plan.rejection is not None)
     if plan.rejection is not None and status == 0:
         said = printable(plan.rejection.stderr.strip().rpartition("\n")[2]) or "nothing"
@@ -91,4 +100,4 @@ def _broken(error: Exception, line: CommandLine, stdin: str | None, settings: Se
             f"hpccompat: {level}: hpccompat failed, the job is {outcome}: {ascii(what)[1:-1]}",
             file=sys.stderr,
         )
-    return Refused.exit_code if denied else submit(line, Rewrite(""), stdin, wait=False)
+    return Refused.exit_code if denied else submit(line, Rewrite(), stdin, wait=False)

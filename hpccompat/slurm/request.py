@@ -30,6 +30,7 @@ class JobRequest:
     clusters: str = ""
     min_nodes: int = 1
     one_node: bool = False
+    comment: str = ""
 
 
 def defined_options(stderr: str) -> tuple[JobRequest, ...]:
@@ -67,6 +68,7 @@ def _request(block: Mapping[str, str]) -> JobRequest:
         block.get("clusters", ""),
         int(nodes.group()) if nodes else 1,
         block.get("nodes", "") in ("1", "1-1"),
+        block.get("comment", ""),
     )
 
 

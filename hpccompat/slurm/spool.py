@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpccompat.errors import StoreError
-from hpccompat.plan.requirement import SIZE_LIMIT
+from hpccompat.plan.requirement import SIZE_LIMIT, Requirement
 
 # Entries that are looked at, and of what the folder holds in all: others fill it faster than it is emptied.
 ENTRIES = 10_000
@@ -51,6 +51,38 @@ class Spool:
     def names(self) -> list[Entry]:
         """The entries, newest first, unread. Raises StoreError."""
         return [each for each in self._entries() if each.id][:ENTRIES]
+
+    def put(self, requirement: Requirement) -> None:
+        """Leaves a requirement for the publisher, or marks ours as used. Raises StoreError."""
+        text = requirement.dump().encode()
+        if len(text) > SIZE_LIMIT:
+            raise StoreError(f"a spec has more than {SIZE_LIMIT} bytes, and does not go into the spool")
+        mine = f"{requirement.id}.{os.getuid()}."
+        try:
+            with os.scandir(self.folder) as files:
+                for file in itertools.islice(files, _LOOKED_AT):
+                    if file.name.startswith(mine) and self._is_ours(file, len(text)):
+                        os.utime(file.path, follow_symlinks=False)
+                        return
+            # The name comes last: what is half written has none that counts.
+            temporary = self.folder / f".{os.urandom(8).hex()}"
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+            try:
+                with open(handle, "wb") as file_:
+                    os.fchmod(file_.fileno(), 0o644)  # the publisher's child is nobody; the umask may say otherwise
+                    file_.write(text)
+                os.rename(temporary, self.folder / f"{mine}{os.urandom(4).hex()}")
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(temporary)
+                raise
+        except OSError as error:
+            raise StoreError(f"the spool can't be written: {error.strerror}: {self.folder}") from error
+
+    @staticmethod
+    def _is_ours(file: os.DirEntry[str], size: int) -> bool:
+        found = file.stat(follow_symlinks=False)
+        return stat.S_ISREG(found.st_mode) and found.st_uid == os.getuid() and found.st_size == size
 
     def read(self, entry: Entry) -> bytes:
         """The bytes of a regular file of at most 1 MiB; no link is followed, and nothing is waited for. Raises

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Sequence
 
@@ -34,15 +35,38 @@ def submit(line: CommandLine, rewrite: Rewrite, stdin: str | None, wait: bool) -
         return hand_over(rewrite.arguments(line, file.name if rewrite.needs_file else None), stdin)
 
 
+# What sbatch says of a feature that no node has (slurm_errno.h).
+_INVALID_FEATURE = ("Invalid feature specification", "Invalid preferred feature specification")
+
+
+def label_was_gone(line: CommandLine, rewrite: Rewrite, stdin: str | None) -> tuple[bool, int]:
+    """Submits with a label: whether Slurm rejected it for a feature that it does not know (nothing is said then), and
+    the exit status. Raises SlurmError."""
+    done = _run(rewrite.arguments(line), stdin, subprocess.PIPE)
+    complaint = (done.stderr or b"").decode("utf-8", "surrogateescape")
+    if done.returncode != 0 and any(each in complaint for each in _INVALID_FEATURE):
+        return True, done.returncode
+    sys.stderr.write(complaint)
+    return False, _status(done.returncode)
+
+
 def hand_over(arguments: Sequence[str], stdin: str | None = None) -> int:
     """Runs sbatch to its end, on our standard input unless another is given. Raises SlurmError."""
+    return _status(_run(arguments, stdin, None).returncode)
+
+
+def _run(arguments: Sequence[str], stdin: str | None, stderr: int | None) -> subprocess.CompletedProcess[bytes]:
     path = program("sbatch")
     try:
-        done = subprocess.run(
+        return subprocess.run(
             [path, *arguments],
             input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
+            stderr=stderr,
             check=False,
         )
     except OSError as error:
         raise SlurmError(f"sbatch can't be run: {error.strerror}") from error
-    return done.returncode if done.returncode >= 0 else 128 - done.returncode
+
+
+def _status(code: int) -> int:
+    return code if code >= 0 else 128 - code
