@@ -34,7 +34,7 @@ sbatch: Job 2 to start at 2026-11-23T13:39:25 using 1 processors on nodes n0 in 
 
 def test_the_merged_request() -> None:
     (request,) = defined_options(REPORT)
-    assert request == JobRequest("a&b", "b", "n1,n[2-3]", "n0", ("all", "old"), "", 2)
+    assert request == JobRequest("a&b", "b", "n1,n[2-3]", "n0", ("all", "old"), "", 2, comment="hello world")
     assert len(defined_options(REPORT + REPORT)) == 2
     assert defined_options("sbatch: error: invalid\n") == ()
 
