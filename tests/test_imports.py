@@ -51,6 +51,8 @@ PURE = [
     "plan",
     "nodes/hostlist.py",
     "slurm/options.py",
+    "slurm/directives.py",
+    "slurm/dialects.py",
     "slurm/request.py",
     "slurm/constraint.py",
     "slurm/labels.py",

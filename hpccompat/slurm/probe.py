@@ -1,30 +1,30 @@
-"""Asking sbatch itself what it understands of a command line."""
+"""Reading a submission, with the command's own --help where our tables don't reach."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from hpccompat.errors import SlurmError
-from hpccompat.slurm.command import PATIENCE, Answer, ask
-from hpccompat.slurm.options import CommandLine, Unknown, options_in_help, scan
-from hpccompat.slurm.request import JobRequest, defined_options
+from hpccompat.slurm.command import PATIENCE, ask
+from hpccompat.slurm.options import CommandLine, Unknown, Value, options_in_help, scan
+from hpccompat.slurm.request import Requests, merge
 
 
-def read_command_line(arguments: Sequence[str]) -> CommandLine | Unknown:
-    """The command line in its parts; Unknown where this sbatch doesn't know an option either.
+def read_command_line(arguments: Sequence[str], command: str = "sbatch") -> CommandLine | Unknown:
+    """The command line in its parts; Unknown where this command doesn't know an option either.
 
     Raises SlurmError, UsageError."""
-    line = scan(arguments, {})
-    if isinstance(line, Unknown):
-        return scan(arguments, options_in_help(ask(("sbatch", "--help"), PATIENCE).stdout))
-    return line
+    line = scan(arguments, {}, command)
+    return scan(arguments, _offered(command), command) if isinstance(line, Unknown) and line.name != ":" else line
 
 
-def merged_request(line: CommandLine, stdin: str | None) -> tuple[tuple[JobRequest, ...], Answer]:
-    """The job's components as Slurm reports them, and its whole answer; no components where it rejects
-    the job before it has read the request. Raises SlurmError."""
-    if any("\n" in word for word in line.options):
-        # In the report the rest of such a value looks like options of its own.
-        raise SlurmError("an option's value holds a line break, and what Slurm reports of it can't be trusted")
-    answer = ask(("sbatch", "-v", "--test-only", *line.loud, *line.tail), PATIENCE, stdin)
-    return defined_options(answer.stderr), answer
+def read_requests(line: CommandLine, script: str, environment: Mapping[str, str]) -> Requests:
+    """What the job asks for. Raises SlurmError."""
+    requests = merge(line, script, environment)
+    if requests.unknown and not line.offered:
+        return merge(replace(line, offered=_offered(line.command)), script, environment)
+    return requests
+
+
+def _offered(command: str) -> dict[str, Value]:
+    return options_in_help(ask((command, "--help"), PATIENCE).stdout)
