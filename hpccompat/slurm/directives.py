@@ -110,8 +110,9 @@ def _foreign(script: str, magic: str) -> list[str] | None:
 
 
 def _words(text: str) -> Iterator[str]:
-    """As sbatch takes a line apart: quotes of both kinds, a backslash before any sign but a blank, also in
-    quotes, and # for a comment. Raises ValueError for a line that sbatch rejects."""
+    """As sbatch takes a line apart: quotes of both kinds, a backslash before any sign, also in quotes, but not
+    before a blank outside of them, and # for a comment. An empty word ends the line. Raises ValueError for a
+    line that sbatch rejects."""
     position = 0
     while True:
         while position < len(text) and text[position] in _SPACE:
@@ -140,4 +141,6 @@ def _words(text: str) -> Iterator[str]:
             position += 1
         if quote:
             raise ValueError("a quote is not closed")
+        if not word:
+            return
         yield word

@@ -2,7 +2,8 @@
 
 For each component of the job Slurm applies, one over the other: the component's section of the script, #PBS or
 #BSUB lines, the environment, and the component's options on the command line. Components beyond the last on the
-command line get the options of that one. What is not in `_ANEW` a component inherits from the one before it.
+command line get the options of that one. What is not in `_ANEW` a component inherits from the one before it, and
+the first one from any component of the command line.
 The tests compare all of this with what `sbatch -v --test-only` reports.
 """
 
@@ -54,9 +55,8 @@ _ENVIRONMENT = {
         "SALLOC_RESERVATION": "reservation",
     },
 }
-_COUNT = re.compile(r"\s*([0-9]+)([km]?)", re.IGNORECASE)
+_RANGE = re.compile(r"\s*([0-9]*)([km]?)\s*(-\s*([0-9]+)([km]?)\s*)?", re.IGNORECASE)
 _TIMES = {"": 1, "k": 1024, "m": 1024 * 1024}
-_ONE_NODE = re.compile(r"\s*(0*1|0*1\s*-\s*0*1|-\s*0*1)\s*")
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class JobRequest:
     """Of one component; values as they were given.
 
     `exclude`, `nodelist`: hostlists, or the name of a file of them if there is a slash in it; `nodefile` always
-    names one. `partitions`: empty for the default one. `one_node`: it asks for at most one; without a number of
-    nodes Slurm may spread the tasks over several. `compat`: #COMPAT key -> values of the component's section of
-    the script.
+    names one. `partitions`: empty for the default one. `min_nodes`: what --nodes asks for; a list of nodes may
+    hold more, and a job takes all of it. `one_node`: it asks for at most one; without a number of nodes Slurm
+    may spread the tasks over several. `compat`: #COMPAT key -> values of the component's section of the script.
     """
 
     constraint: str = ""
@@ -112,6 +112,8 @@ def merge(line: CommandLine, script: str, environment: Mapping[str, str]) -> Req
     # --ignore-pbs counts from any component.
     pbs_ignored = line.has("ignore-pbs") or _is_set(environment.get("SBATCH_IGNORE_PBS"))
     values: dict[str, str] = {}
+    for component in line.components:
+        _apply(values, component.given)
     requests = []
     for index in range(max(len(sections), len(line.components))):
         own = sections[index] if index < len(sections) else _Script(Section(), line)
@@ -155,7 +157,7 @@ def _is_set(value: str | None) -> bool:
 
 def _request(values: Mapping[str, str], compat: Mapping[str, tuple[str, ...]]) -> JobRequest:
     get = values.get
-    nodes = get("nodes", "")
+    least, most = _nodes(get("nodes", ""), get("ntasks", ""))
     return JobRequest(
         constraint=get("constraint", ""),
         prefer=get("prefer", ""),
@@ -164,8 +166,8 @@ def _request(values: Mapping[str, str], compat: Mapping[str, tuple[str, ...]]) -
         nodefile=get("nodefile", ""),
         partitions=tuple(filter(None, get("partition", "").split(","))),
         clusters=get("clusters", ""),
-        min_nodes=_least(nodes),
-        one_node=bool(_ONE_NODE.fullmatch(nodes)),
+        min_nodes=least,
+        one_node=(least, most) == (1, 1),
         comment=get("comment", ""),
         array=get("array", ""),
         container=get("container", ""),
@@ -175,13 +177,17 @@ def _request(values: Mapping[str, str], compat: Mapping[str, tuple[str, ...]]) -
     )
 
 
-def _least(nodes: str) -> int:
-    """Of `4`, `2-4`, `2k`, `-3`, and `2,4`, which newer releases take."""
-    counts = []
-    for part in nodes.split(","):
-        match = _COUNT.match(part)
-        counts.append(int(match[1]) * _TIMES[match[2].lower()] if match else 1)
-    return min(counts)
+def _nodes(nodes: str, tasks: str) -> tuple[int, int | None]:
+    """The least and the highest number of nodes, None where none is given: of `4`, `2-4`, `2k`, `-3`, and `2,4`,
+    which newer releases take. A job gets no more nodes than tasks."""
+    if not nodes.strip():
+        return 1, None
+    if not (match := _RANGE.fullmatch(nodes)):
+        return min((int(each) for each in re.findall("[0-9]+", nodes.partition(":")[0])), default=1), None
+    low = int(match[1] or 1) * _TIMES[match[2].lower()]
+    high = int(match[4]) * _TIMES[match[5].lower()] if match[3] else low
+    limit = int(tasks) if tasks.strip().isdecimal() else high
+    return min(low, max(limit, 1)), min(high, limit)
 
 
 def _doubts(values: Mapping[str, str], environment: Mapping[str, str]) -> list[str]:
