@@ -27,13 +27,14 @@ BELOW = {
     "plan": ("spec", "nodes"),
     "spack": ("spec", "features", "reference", "artifact"),
     "slurm": ("plan", "nodes"),
-    "workflow": ("settings", "artifact", "runtimes", "plan", "spack", "slurm"),
+    "demand": ("slurm",),
+    "workflow": ("settings", "demand", "artifact", "runtimes", "plan", "spack", "slurm"),
 }
 # A command: the workflow, settings, and what it fronts.
 FRONTS = {
     "submit": ("slurm",),
     "plan": ("slurm",),
-    "check": ("plan", "sources"),
+    "check": ("demand", "plan", "sources"),
     "features": ("sources", "nodes"),
     "records": ("sources", "nodes"),
     "index": ("sources", "nodes"),
@@ -51,7 +52,11 @@ PURE = [
     "features",
     "plan",
     "nodes/hostlist.py",
+    "demand.py",
     "slurm/options.py",
+    "slurm/plan.py",
+    "slurm/directives.py",
+    "slurm/dialects.py",
     "slurm/request.py",
     "slurm/constraint.py",
     "slurm/labels.py",

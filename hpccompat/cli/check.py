@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hpccompat.cli.main import Context, printable
+from hpccompat.demand import Demand
 from hpccompat.errors import EvaluationError, SlurmError, Unavailable, UsageError
 from hpccompat.plan.selection import NodeVerdict, Selection, Verdict
 from hpccompat.settings import Settings, load_settings
 from hpccompat.workflow import (
-    Demand,
     PartitionCount,
     Resolved,
     by_partition,

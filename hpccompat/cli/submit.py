@@ -6,85 +6,112 @@ import os
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from hpccompat.cli.main import Context
 from hpccompat.errors import HpccompatError, Refused, UsageError
 from hpccompat.settings import Settings, load_settings
 from hpccompat.slurm.command import PATIENCE, ask, guard
-from hpccompat.slurm.options import CommandLine, Unknown
-from hpccompat.slurm.plan import Rewrite
-from hpccompat.slurm.probe import read_command_line
-from hpccompat.slurm.script import script_from_stdin
-from hpccompat.slurm.submit import become, hand_over, label_was_gone, submit
+from hpccompat.slurm.inventory_cache import own_cache
+from hpccompat.slurm.options import OURS, CommandLine, Unknown
+from hpccompat.slurm.script import read_script, script_from_stdin
+from hpccompat.slurm.submission import read_command_line, read_requests
+from hpccompat.slurm.submit import become, hand_over, submit
+
+if TYPE_CHECKING:
+    from hpccompat.workflow import Plan, Submission
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
-    if context.command != "sbatch":
-        # Job steps are never touched, and allocations are not planned: Slurm's own, to the last word.
-        return become(context.command, arguments)
     guard()
-    line = read_command_line(arguments)
+    line = read_command_line(arguments, context.command)
     if isinstance(line, Unknown):
         return _unread(line, arguments, context)
     if line.information:
-        return become("sbatch", arguments)
+        return become(context.command, arguments)
+    if in_job(context.command) or line.has("jobid"):
+        # Steps of a job that has its nodes are never touched.
+        return become(context.command, line.arguments())
     stdin = script_from_stdin(line)
     settings = Settings()
     try:
-        from hpccompat.cli.main import printable
         from hpccompat.cli.render import show_messages, show_reasons
         from hpccompat.workflow import announce, plan_submission
 
         settings = load_settings(context.config, tolerant=True)
-        plan = plan_submission(line, settings, os.environ, stdin)
+        submission = submission_of(line, stdin)
+        plan = plan_submission(submission, settings, os.environ, own_cache())
     except UsageError:
         raise
     except Exception as error:  # whatever breaks in us must not stop the job, unless the site wants it so
         return _broken(error, line, stdin, settings)
 
-    show_messages(each for each in plan.messages if each.level != "info" or not line.quiet)
-    if plan.rejection is not None and plan.outcome == "refused":
-        sys.stderr.write(plan.rejection.stderr)
-        return plan.rejection.status or Refused.exit_code
+    def say(plan: Plan) -> None:
+        show_messages(each for each in plan.messages if each.level != "info" or not line.quiet)
+
+    say(plan)
     if plan.outcome == "refused":
         for component in plan.components:
             show_reasons(component.reasons, sys.stderr)
         return Refused.exit_code
     show_messages(announce(plan, settings))
-    if plan.rewrite.carrier == "label":
-        gone, status = label_was_gone(plan.line, plan.rewrite, plan.stdin)
-        if not gone:
-            return status
-        plan = plan_submission(line, settings, os.environ, stdin, label_is_gone=True)
+    done = submit(line, plan.rewrites, stdin)
+    what = done.out_of_date(plan.rewrites)
+    if what:
+        plan = plan_submission(submission, settings, os.environ, own_cache(), again=what)
         if plan.outcome == "refused":
-            show_messages(plan.messages)
+            say(plan)
             return Refused.exit_code
-    status = submit(plan.line, plan.rewrite, plan.stdin, wait=plan.rejection is not None)
-    if plan.rejection is not None and status == 0:
-        said = printable(plan.rejection.stderr.strip().rpartition("\n")[2]) or "nothing"
-        print(
-            f"hpccompat: warning: the job was not planned; sbatch -v --test-only said: {said}",
-            file=sys.stderr,
-        )
-    return status
+        done = submit(line, plan.rewrites, stdin)
+    sys.stderr.write(done.complaint)
+    return done.status
+
+
+def in_job(command: str) -> bool:
+    """Whether srun would start a step of the job that we are in."""
+    return command == "srun" and ("SLURM_JOB_ID" in os.environ or "SLURM_JOBID" in os.environ)
+
+
+def submission_of(line: CommandLine, stdin: str | None) -> Submission:
+    """What the command line, the script and the environment ask for. Raises SlurmError for a script that can't be read
+    twice."""
+    from hpccompat.workflow import Submission
+
+    requests = read_requests(line, stdin if stdin is not None else read_script(line), os.environ)
+    misplaced = [
+        f"the script's line {each!r} is not understood (#COMPAT image=REF, spec=FILE, tag=T)"
+        for each in requests.unread
+    ]
+    misplaced += [
+        f"{word} stands after the script's name, and goes to the script"
+        for word in line.script[1:]
+        if word.partition("=")[0] in OURS
+    ]
+    return Submission(
+        requests.components,
+        tuple(each.ours for each in line.components),
+        doubts=requests.doubts,
+        misplaced=tuple(misplaced),
+    )
 
 
 def _unread(line: Unknown, arguments: Sequence[str], context: Context) -> int:
-    """A command line that we can't take apart: sbatch will say what is wrong with it, or the job goes
+    """A command line that we can't take apart: Slurm will say what is wrong with it, or the job goes
     unplanned, which is no news to keep."""
+    if in_job(context.command):
+        return become(context.command, line.words)
+    what = f"the option --{line.name} is unknown or ambiguous" if line.name != ":" else "what a ':' parts is ambiguous"
     required = "--compat=require" in arguments or ("--compat", "require") in pairwise(arguments)
     if required or load_settings(context.config, tolerant=True).policy.unavailable == "deny":
-        answer = ask(("sbatch", "--test-only", *line.words), PATIENCE)
-        if answer.status == 0:
-            raise Refused(f"the option --{line.name} is unknown or ambiguous to hpccompat, the job can't be planned")
-        sys.stderr.write(answer.stderr)
-        return answer.status
-    status = hand_over(line.words)
+        if context.command == "sbatch":
+            answer = ask(("sbatch", "--test-only", *line.words), PATIENCE)
+            if answer.status != 0:
+                sys.stderr.write(answer.stderr)
+                return answer.status
+        raise Refused(f"{what} to hpccompat, the job can't be planned")
+    status = hand_over(context.command, line.words).status
     if status == 0:
-        print(
-            f"hpccompat: warning: the job was not planned; the option --{line.name} is unknown or ambiguous to us",
-            file=sys.stderr,
-        )
+        print(f"hpccompat: warning: the job was not planned; {what} to us", file=sys.stderr)
     return status
 
 
@@ -100,4 +127,8 @@ def _broken(error: Exception, line: CommandLine, stdin: str | None, settings: Se
             f"hpccompat: {level}: hpccompat failed, the job is {outcome}: {ascii(what)[1:-1]}",
             file=sys.stderr,
         )
-    return Refused.exit_code if denied else submit(line, Rewrite(), stdin, wait=False)
+    if denied:
+        return Refused.exit_code
+    done = submit(line, (), stdin)
+    sys.stderr.write(done.complaint)
+    return done.status

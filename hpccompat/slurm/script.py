@@ -18,7 +18,7 @@ def read_script(line: CommandLine) -> str:
     It is looked for in --chdir, in the working directory, then in the PATH, as sbatch does. Raises SlurmError
     for a script that can be read only once, such as a pipe: sbatch has to find it whole.
     """
-    if not line.script:
+    if line.command != "sbatch" or not line.script:
         return ""
     name = line.script[0]
     places = [os.path.join(line.chdir, name), name] if line.chdir else [name]
@@ -38,7 +38,7 @@ def read_script(line: CommandLine) -> str:
 
 def script_from_stdin(line: CommandLine) -> str | None:
     """The whole standard input, where sbatch would read the job script from there; else None."""
-    if line.script or line.wrap or line.information:
+    if not line.script_from_stdin:
         return None
     if sys.stdin is None:  # closed: `<&-`
         return ""
