@@ -69,13 +69,14 @@ class Message:
 class Submission:
     """What a door hands over: a job, by component. `ours`: our options, name -> values. `plugin_images`: (origin, name)
     as options of container plugins name them. `doubts`: what could not be known of the request. `misplaced`: what was
-    surely meant for us, and does not reach us."""
+    surely meant for us, and does not reach us. `unreadable`: why its script could not be read, if that is so."""
 
     components: tuple[JobRequest, ...]
     ours: tuple[Values, ...] = ()
     plugin_images: tuple[tuple[tuple[str, str], ...], ...] = ()
     doubts: tuple[str, ...] = ()
     misplaced: tuple[str, ...] = ()
+    unreadable: str = ""
 
     def level(self) -> str:
         """The last --compat of all components; "" without."""
@@ -156,6 +157,8 @@ def plan_submission(
         demands = find_demands(ours, request, environment, images)
         component = Component(request, demands)
         try:
+            if submission.unreadable:
+                raise _Unclear("unavailable", submission.unreadable)
             component, found = _plan(component, cluster, settings, compat)
         except _Unclear as unclear:
             found, denied = _settle(unclear, settings, compat, demands)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hpccompat.cli.main import Context
-from hpccompat.errors import HpccompatError, Refused, UsageError
+from hpccompat.errors import HpccompatError, Refused, SlurmError, UsageError
 from hpccompat.settings import Settings, load_settings
 from hpccompat.slurm.command import PATIENCE, ask, guard
 from hpccompat.slurm.inventory_cache import own_cache
@@ -73,11 +73,15 @@ def in_job(command: str) -> bool:
 
 
 def submission_of(line: CommandLine, stdin: str | None) -> Submission:
-    """What the command line, the script and the environment ask for. Raises SlurmError for a script that can't be read
-    twice."""
+    """What the command line, the script and the environment ask for."""
     from hpccompat.workflow import Submission
 
-    requests = read_requests(line, stdin if stdin is not None else read_script(line), os.environ)
+    unreadable = ""
+    try:
+        script = read_script(line) if stdin is None else stdin
+    except SlurmError as error:
+        script, unreadable = "", str(error)
+    requests = read_requests(line, script, os.environ)
     misplaced = [
         f"the script's line {each!r} is not understood (#COMPAT image=REF, spec=FILE, tag=T)"
         for each in requests.unread
@@ -92,6 +96,7 @@ def submission_of(line: CommandLine, stdin: str | None) -> Submission:
         tuple(each.ours for each in line.components),
         doubts=requests.doubts,
         misplaced=tuple(misplaced),
+        unreadable=unreadable,
     )
 
 

@@ -86,6 +86,7 @@ def hand_over(command: str, arguments: Sequence[str], stdin: str | None = None, 
             [path, *arguments],
             input=None if stdin is None else stdin.encode("utf-8", "surrogateescape"),
             stderr=subprocess.PIPE if keep else None,
+            close_fds=False,  # a script may be one of them: `sbatch <(…)`
             check=False,
         )
     except OSError as error:
