@@ -22,9 +22,7 @@ from hpccompat.errors import (
     DocumentError,
     InvalidReference,
     RecordError,
-    RegistryError,
     SlurmError,
-    SpecError,
     StoreError,
     Unavailable,
     UsageError,
@@ -38,7 +36,7 @@ from hpccompat.nodes.table import NodeTable
 from hpccompat.plan.eligible import Eligibility, eligibility
 from hpccompat.plan.requirement import Requirement, requirement
 from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict, judge, select, together
-from hpccompat.reference import ImageReference, parse_reference
+from hpccompat.resolution import Resolved, resolve
 from hpccompat.settings import ACTIONS, Settings
 from hpccompat.slurm.constraint import may_use
 from hpccompat.slurm.constraint import parse as parse_constraint
@@ -49,7 +47,6 @@ from hpccompat.slurm.labels import Published, load_published
 from hpccompat.slurm.plan import Restriction, Rewrite, restrict, without_preference
 from hpccompat.slurm.request import JobRequest
 from hpccompat.slurm.spool import Spool
-from hpccompat.spec.decode import load_spec
 from hpccompat.spec.lint import lint
 from hpccompat.spec.model import CompatibilitySpec
 
@@ -82,15 +79,6 @@ class Submission:
         """The last --compat of all components; "" without."""
         given = [value for ours in self.ours for value in ours.get("--compat", ())]
         return given[-1] if given else ""
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """`image` is the digest of the image, "" for a spec from a file."""
-
-    spec: CompatibilitySpec
-    image: str
-    found_at: str
 
 
 @dataclass(frozen=True)
@@ -387,28 +375,6 @@ def _no_node_text(component: Component, chosen: Eligibility, own: Sequence[str],
     return f"none of the {len(chosen.candidates)} nodes that the job could use{constrained} can run {name}"
 
 
-def resolve(demand: Demand, settings: Settings) -> Resolved | None:
-    """The spec that the demand leads to; None for an image without one.
-
-    Raises InvalidReference, RegistryError, SpecError."""
-    if demand.kind == "spec":
-        return Resolved(_load(_spec_file(demand.name), demand.tags), "", demand.name)
-    reference = parse_reference(demand.name)
-    if not isinstance(reference, ImageReference):
-        raise RegistryError(f"{demand.name}: specs of images other than docker:// are not looked up by this version")
-    from hpccompat.artifact.registry import Access, find_spec
-
-    lookup = find_spec(reference, Access(settings.deadline, settings.plain_http))
-    if lookup.artifact is None:
-        return None
-    try:
-        return Resolved(_load(lookup.artifact.data, demand.tags), lookup.image, lookup.artifact.found_at)
-    except SpecError as error:
-        raise SpecError(
-            error.kind, f"{error.text} (in {lookup.artifact.found_at})", error.path, error.line, error.column
-        ) from error
-
-
 def select_recorded(
     resolved: Sequence[Resolved], hostlist: str | None, tags: Collection[str], settings: Settings
 ) -> Selection:
@@ -474,17 +440,9 @@ def judge_features(
     return judge(resolved.spec, features, errors, tags)
 
 
-def _spec_file(name: str) -> bytes:
-    try:
-        with Path(name).open("rb") as opened:
-            return opened.read(1024 * 1024 + 1)
-    except (OSError, ValueError) as error:
-        raise SpecError("yaml-syntax", f"spec file {name}: {getattr(error, 'strerror', None) or error}") from error
-
-
 def _resolve_for_job(demand: Demand, settings: Settings) -> Resolved:
     try:
-        resolved = resolve(demand, settings)
+        resolved = resolve(demand, settings.deadline, settings.plain_http)
     except (InvalidReference, DocumentError) as error:
         raise _Unclear("invalid", f"{demand.origin} {demand.name}: {error}") from error
     except Unavailable as error:
@@ -495,17 +453,6 @@ def _resolve_for_job(demand: Demand, settings: Settings) -> Resolved:
     if wrong:
         raise _Unclear("invalid", f"the spec of {demand.name} ({resolved.found_at}) can't be meant: {'; '.join(wrong)}")
     return resolved
-
-
-def _load(text: bytes, tags: Collection[str]) -> CompatibilitySpec:
-    """The spec, if it has a set to evaluate. Raises SpecError."""
-    spec = load_spec(text)
-    if not spec.compatibilities:
-        raise SpecError("spec-type", "is empty", "compatibilities")
-    if tags and not any(each.tag in tags for each in spec.compatibilities):
-        known = ", ".join(sorted(spec.tags())) or "none"
-        raise SpecError("spec-type", f"no set has the tag {' or '.join(tags)} (there are {known})", "compatibilities")
-    return spec
 
 
 def _compat_level(submission: Submission, settings: Settings) -> tuple[str, list[str]]:

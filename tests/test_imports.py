@@ -28,13 +28,14 @@ BELOW = {
     "spack": ("spec", "features", "reference", "artifact"),
     "slurm": ("plan", "nodes"),
     "demand": ("slurm",),
-    "workflow": ("settings", "demand", "artifact", "runtimes", "plan", "spack", "slurm"),
+    "resolution": ("demand", "artifact", "spec"),
+    "workflow": ("settings", "resolution", "artifact", "runtimes", "plan", "spack", "slurm"),
 }
 # A command: the workflow, settings, and what it fronts.
 FRONTS = {
     "submit": ("slurm",),
     "plan": ("slurm",),
-    "check": ("demand", "plan", "sources"),
+    "check": ("resolution", "plan", "sources"),
     "features": ("sources", "nodes"),
     "records": ("sources", "nodes"),
     "index": ("sources", "nodes"),
