@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.site import Site
-from tests.integration.publishing import FEATURES, NODES, Publishing
+if TYPE_CHECKING:
+    from tests.integration.publishing import Publishing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,6 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def running(loopback: Path, request: pytest.FixtureRequest) -> Iterator[Publishing]:
     """One for each module of tests."""
+    from tests.cluster.site import Site
+    from tests.integration.publishing import FEATURES, NODES, Publishing
+
     site = Site(loopback / request.module.__name__, NODES, features=FEATURES, partitions={"all": list(NODES)})
     found = Publishing(site)
     found.specs.mkdir(parents=True)
