@@ -36,13 +36,16 @@ from hpccompat.nodes.table import NodeTable
 from hpccompat.plan.eligible import Eligibility, eligibility
 from hpccompat.plan.requirement import Requirement, requirement
 from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict, judge, select, together
+from hpccompat.plan_cache import LIFE
 from hpccompat.resolution import Resolved, resolve
 from hpccompat.settings import ACTIONS, Settings
 from hpccompat.slurm.constraint import may_use
 from hpccompat.slurm.constraint import parse as parse_constraint
 from hpccompat.slurm.hostfile import named_hosts, read_hosts
 from hpccompat.slurm.inventory import Inventory, read_inventory
+from hpccompat.slurm.inventory_cache import FRESH as INVENTORY_FRESH
 from hpccompat.slurm.inventory_cache import current_inventory
+from hpccompat.slurm.labels import FRESH as LABELS_FRESH
 from hpccompat.slurm.labels import Published, load_published
 from hpccompat.slurm.plan import Restriction, Rewrite, restrict, without_preference
 from hpccompat.slurm.request import JobRequest
@@ -50,6 +53,8 @@ from hpccompat.slurm.spool import Spool
 from hpccompat.spec.lint import lint
 from hpccompat.spec.model import CompatibilitySpec
 
+# What may be over in a moment: a plan with such a message is made anew the next time.
+_PASSING = {"unavailable", "no_records", "broken", "inventory"}
 COMPAT_LEVELS = ("off", "warn", "require")
 
 
@@ -99,11 +104,13 @@ class Component:
 
 @dataclass(frozen=True)
 class Plan:
-    """`outcome`: unchanged, rewritten, refused, off or observed. `components`: all of the job, in their order."""
+    """`outcome`: unchanged, rewritten, refused, off or observed. `components`: all of the job, in their order. `until`:
+    how long the same request may be answered so, in seconds since the epoch; 0 for not again."""
 
     outcome: str
     components: tuple[Component, ...] = ()
     messages: tuple[Message, ...] = ()
+    until: float = 0.0
 
     @property
     def rewrites(self) -> tuple[Rewrite, ...]:
@@ -137,6 +144,7 @@ def plan_submission(
     messages = [Message("warning", "settings", text) for text in (*settings.notes, *notes)]
     messages += [Message("warning", "misplaced", text) for text in submission.misplaced]
     messages += [Message("warning", "doubt", text) for text in submission.doubts]
+    now = time.time()
     cluster = _Cluster(settings, cache, again)
     components = []
     for number, request in enumerate(submission.components):
@@ -162,6 +170,8 @@ def plan_submission(
     else:
         outcome = "rewritten" if any(each.rewrite.changes for each in components) else "unchanged"
     plan = Plan(outcome, tuple(components), (*messages, *cluster.notes))
+    if outcome != "refused" and not _PASSING & {each.code for each in plan.messages}:
+        plan = replace(plan, until=cluster.until(now, plan))
     return _observed(plan) if settings.mode == "observe" else plan
 
 
@@ -195,6 +205,15 @@ class _Cluster:
         if note:
             self.notes.append(Message("warning", "inventory", note))
         return found
+
+    def until(self, now: float, plan: Plan) -> float:
+        """How long a plan that was made at `now` holds: no longer than what it was made of."""
+        ends = [now + LIFE]
+        if "inventory" in self.__dict__:
+            ends.append(self.inventory.at + INVENTORY_FRESH)
+        if any(each.rewrite.carrier == "label" for each in plan.components):
+            ends.append(self.published.at + LABELS_FRESH)
+        return min(ends)
 
     @functools.cached_property
     def table(self) -> NodeTable:

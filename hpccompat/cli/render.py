@@ -21,8 +21,12 @@ from hpccompat.workflow import Component, Message, PartitionCount, Plan
 
 def show_messages(messages: Iterable[Message]) -> None:
     for message in messages:
-        prefix = "" if message.level == "info" else f"{message.level}: "
-        print(f"hpccompat: {prefix}{printable(message.text)}", file=sys.stderr)
+        print(shown(message), file=sys.stderr)
+
+
+def shown(message: Message) -> str:
+    prefix = "" if message.level == "info" else f"{message.level}: "
+    return f"hpccompat: {prefix}{printable(message.text)}"
 
 
 def show_reasons(reasons: Sequence[Reason], stream: Any, most: int = 10) -> None:

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 
 from hpccompat.cli.main import Context
 from hpccompat.errors import HpccompatError, Refused, SlurmError, UsageError
-from hpccompat.settings import Settings, load_settings
-from hpccompat.slurm.command import PATIENCE, ask, guard
+from hpccompat.plan_cache import CachedPlan, digest_of, keep
+from hpccompat.settings import Settings, files, load_settings
+from hpccompat.slurm.command import PATIENCE, ask, guard, program
 from hpccompat.slurm.inventory_cache import own_cache
 from hpccompat.slurm.options import OURS, CommandLine, Unknown
-from hpccompat.slurm.script import read_script, script_from_stdin
+from hpccompat.slurm.script import places, read_script, script_from_stdin
 from hpccompat.slurm.submission import read_command_line, read_requests
 from hpccompat.slurm.submit import become, hand_over, submit
 
 if TYPE_CHECKING:
-    from hpccompat.workflow import Plan, Submission
+    from hpccompat.workflow import Component, Plan, Submission
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
@@ -35,10 +36,11 @@ def run(arguments: Sequence[str], context: Context) -> int:
     stdin = script_from_stdin(line)
     settings = Settings()
     try:
-        from hpccompat.cli.render import show_messages, show_reasons
+        from hpccompat.cli.render import show_messages, show_reasons, shown
         from hpccompat.workflow import announce, plan_submission
 
         settings = load_settings(context.config, tolerant=True)
+        made_of = _made_of(line, context, settings)
         submission = submission_of(line, stdin)
         plan = plan_submission(submission, settings, os.environ, own_cache())
     except UsageError:
@@ -46,25 +48,62 @@ def run(arguments: Sequence[str], context: Context) -> int:
     except Exception as error:  # whatever breaks in us must not stop the job, unless the site wants it so
         return _broken(error, line, stdin, settings)
 
-    def say(plan: Plan) -> None:
-        show_messages(each for each in plan.messages if each.level != "info" or not line.quiet)
-
-    say(plan)
+    audible = [each for each in plan.messages if each.level != "info" or not line.quiet]
+    show_messages(audible)
     if plan.outcome == "refused":
         for component in plan.components:
             show_reasons(component.reasons, sys.stderr)
         return Refused.exit_code
-    show_messages(announce(plan, settings))
+    remarks = announce(plan, settings)
+    show_messages(remarks)
+    if stdin is None and not remarks:
+        _keep(plan, line, arguments, context, made_of, [shown(each) for each in audible])
     done = submit(line, plan.rewrites, stdin)
     what = done.out_of_date(plan.rewrites)
     if what:
         plan = plan_submission(submission, settings, os.environ, own_cache(), again=what)
         if plan.outcome == "refused":
-            say(plan)
+            show_messages(plan.messages)
             return Refused.exit_code
         done = submit(line, plan.rewrites, stdin)
     sys.stderr.write(done.complaint)
     return done.status
+
+
+def _made_of(line: CommandLine, context: Context, settings: Settings) -> dict[str, str]:
+    """The files that a plan hangs on, and what is in them, before they are read for it: what changes meanwhile is then
+    noticed."""
+    values = [each.values for each in line.components]
+    named = [each.get(option, "") for each in values for option in ("exclude", "nodelist", "nodefile")]
+    named = [name for name in named if "/" in name] + [each["nodefile"] for each in values if each.get("nodefile")]
+    named += [name for each in line.components for name in each.ours.get("--compat-spec", ())]
+    store = [settings.store / name for name in ("generation", "nodes", "changed")]
+    paths = [*map(str, (*files(context.config, os.environ), *store)), *places(line), *named]
+    return {path: digest_of(path) for path in dict.fromkeys(os.path.abspath(each) for each in paths)}
+
+
+def _keep(
+    plan: Plan, line: CommandLine, arguments: Sequence[str], context: Context, made_of: dict[str, str], said: list[str]
+) -> None:
+    """Keeps the plan for the next submission that differs in nothing but in what the script gets."""
+    in_script = {each for component in plan.components for each in _files_of(component)}
+    if line.has("wait") or any(each.needs_file for each in plan.rewrites) or not in_script <= made_of.keys():
+        return
+    behind = max(len(line.script) - 1, 0)
+    words = line.arguments([each.options() for each in plan.rewrites])
+    cached = CachedPlan("", program(line.command), list(words[: len(words) - behind]), said)
+    config = str(context.config or "")
+    asked = list(arguments[: len(arguments) - behind])
+    keep(line.command, config, asked, os.environ, plan.until, made_of, cached)
+
+
+def _files_of(component: Component) -> list[str]:
+    """The files that a component of the job names, wherever it does."""
+    request = component.request
+    named = [each for each in (request.exclude, request.nodelist) if "/" in each]
+    named += [request.nodefile] if request.nodefile else []
+    named += [each.name for each in component.demands if each.kind == "spec"]
+    return [os.path.abspath(each) for each in named]
 
 
 def in_job(command: str) -> bool:

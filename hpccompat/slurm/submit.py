@@ -11,17 +11,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from hpccompat.errors import SlurmError
+from hpccompat.launch import OUT_OF_DATE
 from hpccompat.slurm.command import program
 from hpccompat.slurm.options import CommandLine
 from hpccompat.slurm.plan import Rewrite
-
-# What a command says whose job is rejected for a feature, or a node, that Slurm does not know (slurm_errno.h) -> what
-# of a plan is then out of date.
-_OUT_OF_DATE = {
-    "Invalid feature specification": "label",
-    "Invalid preferred feature specification": "label",
-    "Invalid node name specified": "node",
-}
 
 
 @dataclass(frozen=True)
@@ -34,8 +27,8 @@ class Submitted:
     def out_of_date(self, rewrites: Sequence[Rewrite]) -> str:
         """Whether the plan may be what Slurm rejects: `label`, where one was used that is gone; `node`, where one was
         excluded that is; "" else."""
-        for text, what in _OUT_OF_DATE.items():
-            carrier = "label" if what == "label" else "exclude"
+        for text in OUT_OF_DATE:
+            what, carrier = ("node", "exclude") if "node" in text else ("label", "label")
             if text in self.complaint and any(each.carrier == carrier for each in rewrites):
                 return what
         return ""
