@@ -78,3 +78,47 @@ def test_a_label_that_is_gone_is_replaced_by_exclusions(here: Publishing) -> Non
     job, said = sbatch(here)
     assert (job["Features"], job["ExcNodeList"]) == ("(null)", "eth[1-2],ss[1-2]")
     assert "Invalid feature" not in said
+
+
+def kept(here: Publishing) -> int:
+    """How many plans are kept."""
+    folder = here.slurm.directory / "cache" / "hpccompat" / "plans"
+    return len(list(folder.iterdir())) if folder.exists() else 0
+
+
+def test_a_kept_plan_ends_with_what_it_was_made_of(here: Publishing) -> None:
+    label = label_of(SOLVES.id)
+    first, said = sbatch(here)
+    assert kept(here)
+    again, said_again = sbatch(here)
+    assert (first["ExcNodeList"], said) == (again["ExcNodeList"], said_again)
+    here.publish()
+    job, _ = sbatch(here)
+    assert job["Features"] == label, "the store's generation is another"
+    record = here.site.store / "nodes" / "ib1.json"
+    text = record.read_text()
+    try:
+        # A node that drifts: nothing of the publisher's has changed.
+        other = record.with_name("new")
+        other.write_text(text.replace('"X86_64_V3"', '"NO_V3"').replace("X86_64_V3", "NO_V3"))
+        other.rename(record)
+        _, said = sbatch(here, "-w", "ib1", status=4)
+        assert "--nodelist names ib1" in said
+    finally:
+        record.write_text(text)
+
+
+def test_a_label_that_goes_while_a_plan_is_kept(here: Publishing) -> None:
+    sbatch(here)
+    here.publish()
+    job, _ = sbatch(here)
+    assert job["Features"] == label_of(SOLVES.id)
+    here.slurm.reconfigure()
+    here.slurm.daemons.wait_until(
+        lambda: not any("hc_" in lists[0] for lists in here.slurm.features().values()), "the labels are gone"
+    )
+    assert kept(here)
+    job, said = sbatch(here)
+    assert job["Features"] == "(null)"
+    assert "ib" not in job["ExcNodeList"]
+    assert "Invalid feature" not in said
