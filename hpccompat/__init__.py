@@ -9,7 +9,7 @@ Public names load on first use, so that importing the package costs nothing:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # as type checkers read it, without the cost of importing typing
 
 __version__ = "0.1.0"
 

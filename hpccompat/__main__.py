@@ -6,9 +6,14 @@ import sys
 
 
 def run() -> None:
-    from hpccompat.cli.main import main
+    from hpccompat.launch import launch
 
-    sys.exit(main(sys.argv[1:]))
+    status = launch(sys.argv[1:])
+    if status is None:
+        from hpccompat.cli.main import main
+
+        status = main(sys.argv[1:])
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -77,13 +77,12 @@ def load_settings(
     as_root = os.geteuid() == 0 if as_root is None else as_root
     site_file = config or SITE_FILE
     # Before anything is read: the switch has to work when the settings are what is broken.
-    if any((folder / "disabled").exists() for folder in (site_file.parent, SITE_FILE.parent)):
+    if any(switch.exists() for switch in _switches(site_file)):
         return Settings(disabled=True)
     settings = _apply(Settings(), _read(site_file, required=config is not None), str(site_file))
     if as_root:
         return settings
-    home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", "/nonexistent"), ".config")
-    user_file = Path(home) / "hpccompat" / "config.toml"
+    user_file = _user_file(environment)
     for source in (str(user_file), "environment"):
         try:
             values = _from_environment(environment) if source == "environment" else _read(user_file)
@@ -95,6 +94,20 @@ def load_settings(
             notes = (f"{error}; these settings are left out",)
         settings = replace(settings, notes=settings.notes + notes)
     return settings
+
+
+def files(config: Path | None, environment: Mapping[str, str]) -> tuple[Path, ...]:
+    """All files that settings may come from, whether they are there or not."""
+    return (config or SITE_FILE, *_switches(config or SITE_FILE), _user_file(environment))
+
+
+def _switches(site_file: Path) -> tuple[Path, ...]:
+    return tuple(dict.fromkeys(folder / "disabled" for folder in (site_file.parent, SITE_FILE.parent)))
+
+
+def _user_file(environment: Mapping[str, str]) -> Path:
+    home = environment.get("XDG_CONFIG_HOME") or os.path.join(environment.get("HOME", "/nonexistent"), ".config")
+    return Path(home) / "hpccompat" / "config.toml"
 
 
 def _read(file: Path, required: bool = False) -> dict[str, Any]:

@@ -1,27 +1,28 @@
 """From a submission to its plan: the one way that every door takes, and the only place for policy.
 
-command line ─ request ──────────────────────────────┐
+job request ─────────────────────────────────────────┐
 image ─ artifact ─ spec ─┐                            ├─ plan
 records ─────────────────┴─ selection ─ eligibility ──┘
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hpccompat.demand import Demand, Values, find_demands
 from hpccompat.document.tree import as_data
 from hpccompat.document.yaml import Limits, parse
 from hpccompat.errors import (
     DocumentError,
     InvalidReference,
     RecordError,
-    RegistryError,
     SlurmError,
-    SpecError,
     StoreError,
     Unavailable,
     UsageError,
@@ -35,24 +36,25 @@ from hpccompat.nodes.table import NodeTable
 from hpccompat.plan.eligible import Eligibility, eligibility
 from hpccompat.plan.requirement import Requirement, requirement
 from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict, judge, select, together
-from hpccompat.reference import ImageReference, parse_reference
+from hpccompat.plan_cache import LIFE
+from hpccompat.resolution import Resolved, resolve
 from hpccompat.settings import ACTIONS, Settings
-from hpccompat.slurm.command import Answer
 from hpccompat.slurm.constraint import may_use
 from hpccompat.slurm.constraint import parse as parse_constraint
+from hpccompat.slurm.hostfile import named_hosts, read_hosts
 from hpccompat.slurm.inventory import Inventory, read_inventory
+from hpccompat.slurm.inventory_cache import FRESH as INVENTORY_FRESH
 from hpccompat.slurm.inventory_cache import current_inventory
-from hpccompat.slurm.labels import load_published
-from hpccompat.slurm.options import OURS, CommandLine
-from hpccompat.slurm.plan import Rewrite, exclude, label, signed, without_preference
-from hpccompat.slurm.probe import merged_request
-from hpccompat.slurm.request import CompatLines, JobRequest, compat_lines
-from hpccompat.slurm.script import read_script
+from hpccompat.slurm.labels import FRESH as LABELS_FRESH
+from hpccompat.slurm.labels import Published, load_published
+from hpccompat.slurm.plan import Restriction, Rewrite, restrict, without_preference
+from hpccompat.slurm.request import JobRequest
 from hpccompat.slurm.spool import Spool
-from hpccompat.spec.decode import load_spec
 from hpccompat.spec.lint import lint
 from hpccompat.spec.model import CompatibilitySpec
 
+# What may be over in a moment: a plan with such a message is made anew the next time.
+_PASSING = {"unavailable", "no_records", "broken", "inventory"}
 COMPAT_LEVELS = ("off", "warn", "require")
 
 
@@ -66,56 +68,56 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Demand:
-    """What the job says it needs: the name of an image, or of a spec file, and where it says so."""
+class Submission:
+    """What a door hands over: a job, by component. `ours`: our options, name -> values. `plugin_images`: (origin, name)
+    as options of container plugins name them. `doubts`: what could not be known of the request. `misplaced`: what was
+    surely meant for us, and does not reach us. `unreadable`: why its script could not be read, if that is so."""
 
-    kind: str
-    name: str
-    origin: str
-    tags: tuple[str, ...] = ()
+    components: tuple[JobRequest, ...]
+    ours: tuple[Values, ...] = ()
+    plugin_images: tuple[tuple[tuple[str, str], ...], ...] = ()
+    doubts: tuple[str, ...] = ()
+    misplaced: tuple[str, ...] = ()
+    unreadable: str = ""
 
-
-@dataclass(frozen=True)
-class Resolved:
-    """`image` is the digest of the image, "" for a spec from a file."""
-
-    spec: CompatibilitySpec
-    image: str
-    found_at: str
+    def level(self) -> str:
+        """The last --compat of all components; "" without."""
+        given = [value for ours in self.ours for value in ours.get("--compat", ())]
+        return given[-1] if given else ""
 
 
 @dataclass(frozen=True)
 class Component:
-    """How one component of the job was decided."""
+    """How one component of the job was decided. `demands` and `digests` belong together; a digest is "" where there is
+    none."""
 
-    demand: Demand
-    digest: str = ""
-    carrier: str = "none"
-    reason: str = ""
-    request: JobRequest = field(default_factory=JobRequest)
+    request: JobRequest
+    demands: tuple[Demand, ...] = ()
+    digests: tuple[str, ...] = ()
     rewrite: Rewrite = field(default_factory=Rewrite)
+    requirements: tuple[Requirement, ...] = ()
     verdicts: Mapping[Verdict, frozenset[str]] = field(default_factory=dict)
     eligible: frozenset[str] = frozenset()
     reasons: tuple[Reason, ...] = ()
+    refused: bool = False
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`outcome`: unchanged, rewritten, refused, off or observed. `arguments`: those to submit with.
-
-    `requirements`: what a job that is submitted leaves in the spool. `stdin`: the job script, where it came by standard
-    input. `rejection`: Slurm's answer where it did not even take the request; its message and exit status are then the
-    job's.
-    """
+    """`outcome`: unchanged, rewritten, refused, off or observed. `components`: all of the job, in their order. `until`:
+    how long the same request may be answered so, in seconds since the epoch; 0 for not again."""
 
     outcome: str
-    line: CommandLine
-    rewrite: Rewrite = field(default_factory=Rewrite)
     components: tuple[Component, ...] = ()
-    requirements: tuple[Requirement, ...] = ()
     messages: tuple[Message, ...] = ()
-    stdin: str | None = None
-    rejection: Answer | None = None
+    until: float = 0.0
+
+    @property
+    def rewrites(self) -> tuple[Rewrite, ...]:
+        """What to submit with."""
+        if self.outcome != "rewritten":
+            return tuple(Rewrite() for _ in self.components)
+        return tuple(each.rewrite for each in self.components)
 
 
 class _Unclear(Exception):
@@ -127,103 +129,169 @@ class _Unclear(Exception):
 
 
 def plan_submission(
-    line: CommandLine,
+    submission: Submission,
     settings: Settings,
     environment: Mapping[str, str],
-    stdin: str | None,
-    label_is_gone: bool = False,
+    cache: Path | None = None,
+    again: str = "",
 ) -> Plan:
-    """Plans one submission by sbatch.
-
-    `stdin`: the job script, where it comes that way. `label_is_gone`: Slurm does not know the label of the first plan.
-    Raises UsageError for our own options.
-    """
-    compat, notes = _compat_level(line, settings)
-    plan = Plan("unchanged", line, stdin=stdin)
-    if settings.disabled or compat == "off" or line.information:
-        return replace(plan, outcome="off")
-    plan = replace(plan, messages=tuple(Message("warning", "settings", text) for text in (*settings.notes, *notes)))
-    try:
-        lines = compat_lines(_script(plan))
-        plan = replace(plan, messages=plan.messages + tuple(_misplaced(line, lines)))
-        planned = _plan(plan, lines, settings, compat, environment, label_is_gone)
-    except _Unclear as unclear:
-        planned = _by_policy(plan, unclear, settings, compat)
-    return _observed(plan, planned) if settings.mode == "observe" else planned
-
-
-def _script(plan: Plan) -> str:
-    try:
-        return plan.stdin if plan.stdin is not None else read_script(plan.line)
-    except SlurmError as error:
-        raise _Unclear("unavailable", str(error)) from error
+    """Plans one submission. `cache`: the user's own file for the inventory. `again`: Slurm rejected the first plan, for
+    a `label` that is gone or for a `node` that is. Raises UsageError for our own options."""
+    compat, notes = _compat_level(submission, settings)
+    untouched = Plan("off", tuple(Component(each) for each in submission.components))
+    if settings.disabled or compat == "off":
+        return untouched
+    messages = [Message("warning", "settings", text) for text in (*settings.notes, *notes)]
+    messages += [Message("warning", "misplaced", text) for text in submission.misplaced]
+    messages += [Message("warning", "doubt", text) for text in submission.doubts]
+    now = time.time()
+    cluster = _Cluster(settings, cache, again)
+    components = []
+    for number, request in enumerate(submission.components):
+        ours = submission.ours[number] if number < len(submission.ours) else {}
+        images = submission.plugin_images[number] if number < len(submission.plugin_images) else ()
+        demands = find_demands(ours, request, environment, images)
+        component = Component(request, demands)
+        try:
+            if submission.unreadable:
+                raise _Unclear("unavailable", submission.unreadable)
+            component, found = _plan(component, cluster, settings, compat)
+        except _Unclear as unclear:
+            found, denied = _settle(unclear, settings, compat, demands)
+            component = replace(unclear.component or component, rewrite=Rewrite(), refused=denied)
+        components.append(component)
+        prefix = f"component {number}: " if len(submission.components) > 1 else ""
+        messages += [replace(each, text=prefix + each.text) for each in found]
+    if compat == "require" and submission.doubts and any(each.demands for each in components):
+        messages.append(Message("error", "doubt", "--compat=require asks to refuse the job then"))
+        components = [replace(each, refused=True) for each in components]
+    if any(each.refused for each in components):
+        outcome = "refused"
+    else:
+        outcome = "rewritten" if any(each.rewrite.changes for each in components) else "unchanged"
+    plan = Plan(outcome, tuple(components), (*messages, *cluster.notes))
+    if outcome != "refused" and not _PASSING & {each.code for each in plan.messages}:
+        plan = replace(plan, until=cluster.until(now, plan))
+    return _observed(plan) if settings.mode == "observe" else plan
 
 
 def announce(plan: Plan, settings: Settings) -> tuple[Message, ...]:
-    """Leaves the requirement of a submitted job in the spool: from there the publisher takes what it labels."""
+    """Leaves the requirements of a job that is submitted in the spool, for the publisher and the nodes."""
+    if plan.outcome not in ("rewritten", "unchanged"):
+        return ()
+    spool = Spool(settings.spool)
+    if not spool.folder.is_dir():  # made by sites that publish labels
+        return ()
     try:
-        for each in plan.requirements:
-            Spool(settings.spool).put(each)
+        for each in {each.id: each for component in plan.components for each in component.requirements}.values():
+            spool.put(each)
     except StoreError as error:
         return (Message("warning", "spool", str(error)),)
     return ()
 
 
-def _plan(
-    plan: Plan,
-    lines: CompatLines,
-    settings: Settings,
-    compat: str,
-    environment: Mapping[str, str],
-    label_is_gone: bool,
-) -> Plan:
-    line = plan.line
-    demand = find_demand(line, lines, environment)
-    if demand is None:
-        raise _Unclear("no_image", "the job names no image (--compat-image, a #COMPAT line, HPCCOMPAT_IMAGE)")
-    resolved = _resolve_for_job(demand, settings)
-    request, answer = _request(line, plan.stdin)
-    if request is None:
-        _, denied = _settle(_Unclear("unavailable", ""), settings, compat)
-        return replace(plan, outcome="refused" if denied else "unchanged", rejection=answer)
+class _Cluster:
+    """What is asked at most once for a job, and only if one of its components needs it."""
+
+    def __init__(self, settings: Settings, cache: Path | None, again: str) -> None:
+        self.settings, self.cache, self.again = settings, cache, again
+        self.notes: list[Message] = []
+
+    @functools.cached_property
+    def inventory(self) -> Inventory:
+        found, note = current_inventory(
+            self.settings.store, self.cache, time.time(), self.settings.inventory, self.again == "node"
+        )
+        if note:
+            self.notes.append(Message("warning", "inventory", note))
+        return found
+
+    def until(self, now: float, plan: Plan) -> float:
+        """How long a plan that was made at `now` holds: no longer than what it was made of."""
+        ends = [now + LIFE]
+        if "inventory" in self.__dict__:
+            ends.append(self.inventory.at + INVENTORY_FRESH)
+        if any(each.rewrite.carrier == "label" for each in plan.components):
+            ends.append(self.published.at + LABELS_FRESH)
+        return min(ends)
+
+    @functools.cached_property
+    def table(self) -> NodeTable:
+        return recorded_nodes(self.settings, self.inventory.nodes)
+
+    @functools.cached_property
+    def published(self) -> Published:
+        try:
+            with open(self.settings.store / "published.json", "rb") as file:
+                return load_published(file.read(1024 * 1024))
+        except OSError:
+            return Published()
+
+
+def _plan(component: Component, cluster: _Cluster, settings: Settings, compat: str) -> tuple[Component, list[Message]]:
+    request = component.request
+    if not component.demands:
+        text = "the job names no image (--compat-image, a #COMPAT line, HPCCOMPAT_IMAGE, a container plugin's option)"
+        raise _Unclear("no_image", text)
+    resolved = [_resolve_for_job(each, settings) for each in component.demands]
+    component = replace(component, digests=tuple(each.image for each in resolved))
     if request.clusters:
-        raise _Unclear("unavailable", "jobs for other clusters (-M) are not planned")
+        raise _Unclear("unavailable", "jobs for other clusters (-M) are not planned", component)
     try:
-        inventory, remark = current_inventory(settings.store, None, time.time(), settings.inventory)
-        own, required = expand(request.exclude), expand(request.nodelist)
-        table = recorded_nodes(settings, inventory.nodes)
+        inventory = cluster.inventory
+        own, required = named_hosts(request.exclude), named_hosts(request.nodelist)
+        if request.nodefile:
+            required = read_hosts(request.nodefile, os.getcwd())
+        selection = together(
+            [
+                select(each.spec, cluster.table, demand.tags)
+                for each, demand in zip(resolved, component.demands, strict=True)
+            ]
+        )
     except (SlurmError, StoreError, UsageError) as error:
-        raise _Unclear("unavailable", str(error)) from error
+        raise _Unclear("unavailable", str(error), component) from error
     if not set(required) <= inventory.nodes:
-        raise _Unclear("unavailable", f"scontrol shows no node {fold(set(required) - inventory.nodes)} (--nodelist)")
+        text = f"scontrol shows no node {fold(set(required) - inventory.nodes)} (--nodelist)"
+        raise _Unclear("unavailable", text, component)
     partition = inventory.of_partitions(request.partitions)
     if not partition:
         named = ",".join(request.partitions) or "(the default)"
-        raise _Unclear("unavailable", f"scontrol shows no nodes of partition {named}")
-    try:
-        selection = select(resolved.spec, table, demand.tags)
-    except StoreError as error:
-        raise _Unclear("unavailable", str(error)) from error
+        raise _Unclear("unavailable", f"scontrol shows no nodes of partition {named}", component)
+    messages = []
     usable = _as_constrained(request.constraint, partition, inventory)
-    notes = [Message("warning", "inventory", remark)] if remark else []
     if not usable:
         # Slurm says what it makes of that; it may know a feature tomorrow that it does not know now.
+        usable = partition
         text = f"no node of the job's partitions has what --constraint={request.constraint} asks for"
-        notes.append(Message("warning", "constraint", text))
-    plan = replace(plan, messages=(*plan.messages, *notes))
+        messages.append(Message("warning", "constraint", text))
     chosen = eligibility(
         selection,
-        usable or partition,
+        usable,
         own,
         required,
         [node for node in partition if inventory.expected_to_report(node)],
         settings.min_coverage,
         compat == "require",
-        [[each.weight for each in resolved.spec.compatibilities]],
+        [[each.weight for each in one.spec.compatibilities] for one in resolved],
         None if request.one_node else request.min_nodes,
     )
-    found = _Chosen(demand, resolved, request, selection, chosen, own, label_is_gone)
-    return _rewritten(plan, settings, compat, inventory, found)
+    component = replace(
+        component,
+        requirements=tuple(
+            _requirement(one.spec, demand.tags, chosen.chosen[number] if chosen.chosen else None)
+            for number, (one, demand) in enumerate(zip(resolved, component.demands, strict=True))
+        ),
+        verdicts={verdict: selection.nodes(verdict) for verdict in Verdict},
+        eligible=chosen.eligible,
+        reasons=_reasons_among(selection.reasons, chosen.candidates),
+    )
+    component, more = _rewritten(component, chosen, selection, own, cluster, compat)
+    return component, [*messages, *more]
+
+
+def _requirement(spec: CompatibilitySpec, tags: tuple[str, ...], chosen: int | None) -> Requirement:
+    """Of a spec with a single set any set is that one: jobs of one node and of several share its label."""
+    return requirement(spec, tags, chosen if len(spec.compatibilities) > 1 else None)
 
 
 def _as_constrained(constraint: str, nodes: frozenset[str], inventory: Inventory) -> frozenset[str]:
@@ -236,191 +304,94 @@ def _as_constrained(constraint: str, nodes: frozenset[str], inventory: Inventory
     return frozenset(node for node in nodes if node not in features or may_use(parsed, features[node]))
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    demand: Demand
-    resolved: Resolved
-    request: JobRequest
-    selection: Selection
-    eligibility: Eligibility
-    own: tuple[str, ...]
-    label_is_gone: bool
-
-    @property
-    def requirement(self) -> Requirement:
-        """Of a spec with a single set any set is that one: jobs of one node and of several share its label."""
-        chosen, spec = self.eligibility.chosen, self.resolved.spec
-        one = chosen[0] if chosen and len(spec.compatibilities) > 1 else None
-        return requirement(spec, self.demand.tags, one)
-
-
-def _carried(settings: Settings, inventory: Inventory, found: _Chosen) -> Rewrite:
-    """By a label, where the publisher keeps one and it can stand beside the user's constraint; else by exclusions."""
-    rewrite = (
-        label(found.request, labels) if (labels := _labels(settings, inventory, found)) else "no label stands for it"
-    )
-    if isinstance(rewrite, str):
-        rewrite = exclude(inventory.nodes, found.eligibility.eligible, found.own, rewrite)
-    return rewrite
-
-
-def _labels(settings: Settings, inventory: Inventory, found: _Chosen) -> tuple[str, ...] | None:
-    chosen = found.eligibility
-    without_label = (chosen.eligible & chosen.candidates) - found.selection.nodes(Verdict.COMPATIBLE)
-    if found.label_is_gone or inventory.changeable or without_label:
-        return None
-    try:
-        with open(settings.store / "published.json", "rb") as file:
-            published = load_published(file.read(1024 * 1024))
-    except OSError:
-        return None
-    return published.labels_for((found.requirement.id,), time.time())
-
-
-def _rewritten(plan: Plan, settings: Settings, compat: str, inventory: Inventory, found: _Chosen) -> Plan:
-    chosen, selection = found.eligibility, found.selection
-    rewrite = _carried(settings, inventory, found)
-    component = Component(
-        found.demand,
-        found.resolved.image,
-        rewrite.carrier,
-        rewrite.reason,
-        found.request,
-        rewrite,
-        {verdict: selection.nodes(verdict) for verdict in Verdict},
-        chosen.eligible,
-        _reasons_among(selection.reasons, chosen.candidates),
-    )
-    name = found.demand.name
-    messages = list(plan.messages)
+def _rewritten(
+    component: Component, chosen: Eligibility, selection: Selection, own: Sequence[str], cluster: _Cluster, compat: str
+) -> tuple[Component, list[Message]]:
+    request, inventory, settings = component.request, cluster.inventory, cluster.settings
+    name = " and ".join(each.name for each in component.demands)
+    messages = []
     if chosen.state == "no_node":
-        raise _Unclear("no_node", _no_node_text(found), component)
+        raise _Unclear("no_node", _no_node_text(component, chosen, own, name), component)
     if chosen.state == "no_records":
         text = (
             f"no node is known to be compatible with {name}, and of some nothing is known: {len(selection.recorded)} "
             f"of {len(inventory.nodes)} nodes have reported"
         )
-        message, denied = _settle(_Unclear("no_records", text), settings, compat)
-        messages += message
+        found, denied = _settle(_Unclear("no_records", text), settings, compat, component.demands)
+        messages += found
         if denied:
-            return replace(plan, outcome="refused", components=(component,), messages=tuple(messages))
+            return replace(component, refused=True), messages
+    labels, no_labels = _labels(component, chosen, selection, cluster)
+    rewrite = restrict(
+        request,
+        Restriction(
+            tuple(dict.fromkeys(each.id for each in component.requirements)),
+            inventory.nodes,
+            chosen.eligible,
+            own,
+            labels,
+            no_labels,
+            inventory.changeable,
+            Spool(settings.spool).folder.is_dir(),
+        ),
+    )
     usable = chosen.eligible & chosen.candidates
-    if not found.request.nodelist and 0 < len(usable) < found.request.min_nodes:
-        text = f"the job asks for {found.request.min_nodes} nodes, and only {len(usable)} are eligible"
+    few = not request.nodelist and 0 < len(usable) < request.min_nodes
+    if few:
+        text = f"the job asks for {request.min_nodes} nodes, and only {len(usable)} are eligible"
         messages.append(Message("warning", "few_nodes", text))
     if chosen.mixed:
-        text = f"no set of the spec alone has {found.request.min_nodes} nodes: the job may get nodes of several sets"
+        text = f"no set of the spec alone has {request.min_nodes} nodes: the job may get nodes of several sets"
         messages.append(Message("warning", "mixed_sets", text))
-    of_set = "" if chosen.chosen is None or len(selection.sets) < 2 else f" (by set {_set_name(found)})"
+    if request.prefer and rewrite.changes and not few:
+        preferred = len(_as_constrained(request.prefer, usable, inventory))
+        if preferred < request.min_nodes:
+            rewrite = without_preference(rewrite, request)
+            text = f"--prefer={request.prefer} is left out: {preferred} of the {len(usable)} eligible nodes have it"
+            messages.append(Message("warning", "prefer", text))
+    if rewrite.token_left_out:
+        text = "the comment leaves no room for our token; a job that is held for want of its label is not released"
+        messages.append(Message("warning", "token", text))
+    of_set = "" if chosen.chosen is None or len(selection.sets) < 2 else f" (by set {_set_name(component, chosen)})"
     text = f"{name}: {len(usable)} of {len(chosen.candidates)} nodes are eligible{of_set}: {fold(usable)}"
     messages.append(Message("info", "eligible", text))
-    if rewrite.carrier == "exclude" and rewrite.exclude == fold(found.own):
-        component = replace(component, carrier="none", rewrite=Rewrite())
-        return replace(plan, components=(component,), messages=tuple(messages))
-    if found.request.prefer and len(usable) >= found.request.min_nodes:
-        preferred = _as_constrained(found.request.prefer, usable, inventory)
-        if len(preferred) < found.request.min_nodes:
-            rewrite = without_preference(rewrite, found.request)
-            text = f"--prefer={found.request.prefer} is left out: {len(preferred)} of the eligible nodes have it"
-            messages.append(Message("warning", "prefer", text))
-    requirements: tuple[Requirement, ...] = ()
-    if Spool(settings.spool).folder.is_dir():  # made by sites that publish labels
-        requirements = (found.requirement,)
-        with_token = signed(rewrite, found.request, (found.requirement.id,))
-        if with_token is None:
-            text = "the comment leaves no room for our token; a job that is held for want of its label is not released"
-            messages.append(Message("warning", "token", text))
-        rewrite = with_token or rewrite
-    component = replace(component, rewrite=rewrite)
-    return replace(
-        plan,
-        outcome="rewritten",
-        rewrite=rewrite,
-        components=(component,),
-        requirements=requirements,
-        messages=tuple(messages),
-    )
+    return replace(component, rewrite=rewrite), messages
 
 
-def _set_name(found: _Chosen) -> str:
-    """The chosen set's number, tag or description."""
-    (number,) = found.eligibility.chosen or (0,)
-    chosen = found.resolved.spec.compatibilities[number]
-    return " ".join(filter(None, (str(number), chosen.tag or chosen.description)))
+def _labels(
+    component: Component, chosen: Eligibility, selection: Selection, cluster: _Cluster
+) -> tuple[tuple[str, ...] | None, str]:
+    """The labels that can stand for the eligible nodes; or None and why not."""
+    if cluster.again == "label":
+        return None, "Slurm does not know the label any more"
+    if cluster.inventory.changeable:
+        return None, "the site has changeable Slurm features (NodeFeaturesPlugins), where labels are not used"
+    if chosen.eligible & chosen.candidates - selection.nodes(Verdict.COMPATIBLE):
+        return None, "nodes without a record are eligible, too, and carry no label"
+    labels = cluster.published.labels_for([each.id for each in component.requirements], time.time())
+    return labels, "" if labels else "no label is published for it"
 
 
-def _no_node_text(found: _Chosen) -> str:
-    candidates = found.eligibility.candidates
-    if not candidates:
+def _set_name(component: Component, chosen: Eligibility) -> str:
+    """The chosen sets' numbers, tags or descriptions."""
+    names = []
+    for each, number in zip(component.requirements, chosen.chosen or (), strict=True):
+        one = each.spec.compatibilities[number]
+        names.append(" ".join(filter(None, (str(number), one.tag or one.description))))
+    return ", ".join(names)
+
+
+def _no_node_text(component: Component, chosen: Eligibility, own: Sequence[str], name: str) -> str:
+    request = component.request
+    if not chosen.candidates:
         return (
-            f"no node is left for the job: partition {','.join(found.request.partitions) or '(default)'} "
-            f"without {fold(found.own) or 'exclusions'} is empty"
+            f"no node is left for the job: partition {','.join(request.partitions) or '(default)'} "
+            f"without {fold(own) or 'exclusions'} is empty"
         )
-    if found.request.nodelist:
-        bad = candidates - found.eligibility.eligible
-        return f"--nodelist names {fold(bad)}, and {found.demand.name} can't run there"
-    return f"none of the {len(candidates)} nodes that the job could use can run {found.demand.name}"
-
-
-def _misplaced(line: CommandLine, lines: CompatLines) -> list[Message]:
-    """What a user surely meant for us, and that stands where it does not reach us."""
-    texts = [
-        f"the script's line {each!r} is not understood (#COMPAT image=REF, spec=FILE, tag=T)" for each in lines.unread
-    ]
-    texts += [
-        f"{word} stands after the script's name, and goes to the script"
-        for word in line.script[1:]
-        if word.partition("=")[0] in OURS
-    ]
-    return [Message("warning", "misplaced", text) for text in texts]
-
-
-def find_demand(line: CommandLine, lines: CompatLines, environment: Mapping[str, str]) -> Demand | None:
-    """The job's image or spec; the first of our options, #COMPAT lines and the environment that names one."""
-    tags = tuple(
-        tag.strip()
-        for text in line.ours.get("--compat-tag") or lines.values.get("tag", ())
-        for tag in text.split(",")
-        if tag.strip()
-    )
-    options = {name: line.ours.get(f"--compat-{name}", ()) for name in ("image", "spec")}
-    variable = environment.get("HPCCOMPAT_IMAGE", "")
-    places = (
-        ("--compat-{}", options),
-        ("#COMPAT {}=", lines.values),
-        ("HPCCOMPAT_IMAGE", {"image": (variable,) if variable else ()}),
-    )
-    for origin, values in places:
-        named = [(kind, name) for kind in ("image", "spec") for name in values.get(kind, ())]
-        if len(set(named)) > 1:
-            listed = ", ".join(f"{kind} {name}" for kind, name in named)
-            raise _Unclear("unavailable", f"the job names more than one image or spec ({listed}); only one is planned")
-        if named:
-            kind, name = named[0]
-            return Demand(kind, name, origin.format(kind), tags)
-    return None
-
-
-def resolve(demand: Demand, settings: Settings) -> Resolved | None:
-    """The spec that the demand leads to; None for an image without one.
-
-    Raises InvalidReference, RegistryError, SpecError."""
-    if demand.kind == "spec":
-        return Resolved(_load(_spec_file(demand.name), demand.tags), "", demand.name)
-    reference = parse_reference(demand.name)
-    if not isinstance(reference, ImageReference):
-        raise RegistryError(f"{demand.name}: specs of images other than docker:// are not looked up by this version")
-    from hpccompat.artifact.registry import Access, find_spec
-
-    lookup = find_spec(reference, Access(settings.deadline, settings.plain_http))
-    if lookup.artifact is None:
-        return None
-    try:
-        return Resolved(_load(lookup.artifact.data, demand.tags), lookup.image, lookup.artifact.found_at)
-    except SpecError as error:
-        raise SpecError(
-            error.kind, f"{error.text} (in {lookup.artifact.found_at})", error.path, error.line, error.column
-        ) from error
+    if request.nodelist:
+        return f"--nodelist names {fold(chosen.candidates - chosen.eligible)}, and {name} can't run there"
+    constrained = f" (--constraint={request.constraint})" if request.constraint else ""
+    return f"none of the {len(chosen.candidates)} nodes that the job could use{constrained} can run {name}"
 
 
 def select_recorded(
@@ -488,17 +459,9 @@ def judge_features(
     return judge(resolved.spec, features, errors, tags)
 
 
-def _spec_file(name: str) -> bytes:
-    try:
-        with Path(name).open("rb") as opened:
-            return opened.read(1024 * 1024 + 1)
-    except (OSError, ValueError) as error:
-        raise SpecError("yaml-syntax", f"spec file {name}: {getattr(error, 'strerror', None) or error}") from error
-
-
 def _resolve_for_job(demand: Demand, settings: Settings) -> Resolved:
     try:
-        resolved = resolve(demand, settings)
+        resolved = resolve(demand, settings.deadline, settings.plain_http)
     except (InvalidReference, DocumentError) as error:
         raise _Unclear("invalid", f"{demand.origin} {demand.name}: {error}") from error
     except Unavailable as error:
@@ -511,30 +474,9 @@ def _resolve_for_job(demand: Demand, settings: Settings) -> Resolved:
     return resolved
 
 
-def _load(text: bytes, tags: Collection[str]) -> CompatibilitySpec:
-    """The spec, if it has a set to evaluate. Raises SpecError."""
-    spec = load_spec(text)
-    if not spec.compatibilities:
-        raise SpecError("spec-type", "is empty", "compatibilities")
-    if tags and not any(each.tag in tags for each in spec.compatibilities):
-        known = ", ".join(sorted(spec.tags())) or "none"
-        raise SpecError("spec-type", f"no set has the tag {' or '.join(tags)} (there are {known})", "compatibilities")
-    return spec
-
-
-def _request(line: CommandLine, stdin: str | None) -> tuple[JobRequest | None, Answer]:
-    try:
-        components, answer = merged_request(line, stdin)
-    except SlurmError as error:
-        raise _Unclear("unavailable", str(error)) from error
-    if len(components) > 1 or line.components > 1:
-        raise _Unclear("unavailable", "jobs of several components (heterogeneous) are not planned by this version")
-    return (components[0] if components else None), answer
-
-
-def _compat_level(line: CommandLine, settings: Settings) -> tuple[str, list[str]]:
+def _compat_level(submission: Submission, settings: Settings) -> tuple[str, list[str]]:
     """--compat of this job, as far as the mode lets it count; "" without."""
-    level = line.our("--compat") or ""
+    level = submission.level()
     if level and level not in COMPAT_LEVELS:
         raise UsageError(f"--compat takes one of {', '.join(COMPAT_LEVELS)}, not {level!r}")
     if settings.mode == "enforce" and level in ("off", "warn"):
@@ -542,10 +484,12 @@ def _compat_level(line: CommandLine, settings: Settings) -> tuple[str, list[str]
     return level, []
 
 
-def _settle(unclear: _Unclear, settings: Settings, compat: str) -> tuple[list[Message], bool]:
+def _settle(
+    unclear: _Unclear, settings: Settings, compat: str, demands: Sequence[Demand]
+) -> tuple[list[Message], bool]:
     """What the policy says of a state: the message, if any, and whether the job is refused."""
     action = getattr(settings.policy, unclear.state)
-    if unclear.state == "no_spec":
+    if unclear.state == "no_spec" and any(each.named_to_us for each in demands):
         # The user has named the image to us, and will want to know.
         action = max(action, "warn", key=ACTIONS.index)
     if compat == "require":
@@ -564,22 +508,11 @@ def _settle(unclear: _Unclear, settings: Settings, compat: str) -> tuple[list[Me
     return [Message("error", unclear.state, unclear.text + hint)], True
 
 
-def _by_policy(plan: Plan, unclear: _Unclear, settings: Settings, compat: str) -> Plan:
-    messages, denied = _settle(unclear, settings, compat)
-    component = replace(unclear.component, carrier="none", rewrite=Rewrite()) if unclear.component else None
-    return replace(
-        plan,
-        outcome="refused" if denied else "unchanged",
-        components=(component,) if component else (),
-        messages=plan.messages + tuple(messages),
-    )
-
-
-def _observed(before: Plan, planned: Plan) -> Plan:
+def _observed(planned: Plan) -> Plan:
     """The mode `observe`: nothing is changed, and what would have been is said."""
     messages = tuple(replace(each, level="info") for each in planned.messages)
     would = Message("info", "observed", f"observing only; the job would have been {planned.outcome}")
-    return replace(planned, outcome="observed", rewrite=before.rewrite, requirements=(), messages=(*messages, would))
+    return replace(planned, outcome="observed", messages=(*messages, would))
 
 
 def _reasons_among(reasons: Sequence[Reason], nodes: Collection[str]) -> tuple[Reason, ...]:

@@ -16,6 +16,8 @@ BELOW = {
     "errors": (),
     "reference": (),
     "document": (),
+    "plan_cache": (),
+    "launch": ("plan_cache",),
     "settings": (),
     "features": ("document",),
     "rules": ("features",),
@@ -26,14 +28,16 @@ BELOW = {
     "nodes": ("features",),
     "plan": ("spec", "nodes"),
     "spack": ("spec", "features", "reference", "artifact"),
-    "slurm": ("plan", "nodes"),
-    "workflow": ("settings", "artifact", "runtimes", "plan", "spack", "slurm"),
+    "slurm": ("plan", "nodes", "launch"),
+    "demand": ("slurm",),
+    "resolution": ("demand", "artifact", "spec"),
+    "workflow": ("settings", "resolution", "plan_cache", "artifact", "runtimes", "plan", "spack", "slurm"),
 }
 # A command: the workflow, settings, and what it fronts.
 FRONTS = {
-    "submit": ("slurm",),
+    "submit": ("slurm", "plan_cache"),
     "plan": ("slurm",),
-    "check": ("plan", "sources"),
+    "check": ("resolution", "plan", "sources"),
     "features": ("sources", "nodes"),
     "records": ("sources", "nodes"),
     "index": ("sources", "nodes"),
@@ -51,7 +55,11 @@ PURE = [
     "features",
     "plan",
     "nodes/hostlist.py",
+    "demand.py",
     "slurm/options.py",
+    "slurm/plan.py",
+    "slurm/directives.py",
+    "slurm/dialects.py",
     "slurm/request.py",
     "slurm/constraint.py",
     "slurm/labels.py",
@@ -138,6 +146,13 @@ def test_a_bare_import_loads_nothing_else() -> None:
 )
 def test_heavy_libraries_load_where_they_are_used(statement: str, heavy: set[str]) -> None:
     assert not loaded_by(statement) & heavy
+
+
+def test_the_short_way_of_a_submission_imports_next_to_nothing() -> None:
+    statement = "from hpccompat.launch import launch; assert launch(['sbatch', 'job.sh']) is None"
+    assert loaded_by(statement) - loaded_by("import os, stat, time") <= {
+        "__future__", "_blake2", "hpccompat", "hpccompat.launch", "hpccompat.plan_cache"
+    }  # fmt: skip
 
 
 def test_public_names_load_on_first_use() -> None:

@@ -8,17 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hpccompat.cli.main import Context, printable
+from hpccompat.demand import Demand
 from hpccompat.errors import EvaluationError, SlurmError, Unavailable, UsageError
 from hpccompat.plan.selection import NodeVerdict, Selection, Verdict
+from hpccompat.resolution import Resolved, resolve
 from hpccompat.settings import Settings, load_settings
 from hpccompat.workflow import (
-    Demand,
     PartitionCount,
-    Resolved,
     by_partition,
     judge_features,
     judge_file,
-    resolve,
     select_recorded,
 )
 
@@ -64,7 +63,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
 
 
 def _resolved(demand: Demand, settings: Settings) -> Resolved:
-    found = resolve(demand, settings)
+    found = resolve(demand, settings.deadline, settings.plain_http)
     if found is None:
         raise Unavailable(f"image {demand.name} has no compatibility spec in its registry")
     return found

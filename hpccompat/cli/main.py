@@ -17,8 +17,8 @@ from hpccompat.errors import HpccompatError
 # Command -> the module whose `run(arguments, context)` does it, and what it is for.
 COMMANDS = {
     "sbatch": ("submit", "submit a job to the nodes that its image is compatible with"),
-    "srun": ("submit", "passed on to Slurm as it is"),
-    "salloc": ("submit", "passed on to Slurm as it is"),
+    "srun": ("submit", "the same for srun; steps inside a job are left alone"),
+    "salloc": ("submit", "the same for salloc"),
     "plan": ("plan", "show what a submission would become, and why; submits nothing"),
     "check": ("check", "judge an image or a spec against this host, a feature file, or recorded nodes"),
     "spec": ("spec", "validate compatibility specs"),

@@ -21,8 +21,12 @@ from hpccompat.workflow import Component, Message, PartitionCount, Plan
 
 def show_messages(messages: Iterable[Message]) -> None:
     for message in messages:
-        prefix = "" if message.level == "info" else f"{message.level}: "
-        print(f"hpccompat: {prefix}{printable(message.text)}", file=sys.stderr)
+        print(shown(message), file=sys.stderr)
+
+
+def shown(message: Message) -> str:
+    prefix = "" if message.level == "info" else f"{message.level}: "
+    return f"hpccompat: {prefix}{printable(message.text)}"
 
 
 def show_reasons(reasons: Sequence[Reason], stream: Any, most: int = 10) -> None:
@@ -55,12 +59,16 @@ def print_json(value: object) -> None:
 def show_plan(plan: Plan, argv: Sequence[str]) -> None:
     """The plan on stdout: what was found, what becomes of it, why nodes are left out."""
     rows = [("outcome", plan.outcome)]
-    for component in plan.components:
-        demand = component.demand
-        rows.append((demand.kind, f"{demand.name}  ({demand.origin})"))
-        rows += [("digest", component.digest)] if component.digest else []
-        rows += [("carrier", f"{component.carrier} ({component.reason})")] if component.reason else []
-        rows += [("eligible", f"{len(component.eligible)} nodes: {fold(component.eligible)}")]
+    for number, component in enumerate(plan.components):
+        if len(plan.components) > 1:
+            rows.append(("component", str(number)))
+        for demand in component.demands:
+            rows.append((demand.kind, f"{demand.name}  ({demand.origin})"))
+        rows += [("digest", digest) for digest in component.digests if digest]
+        if component.rewrite.reason:
+            rows.append(("carrier", f"{component.rewrite.carrier} ({component.rewrite.reason})"))
+        if component.verdicts:
+            rows.append(("eligible", f"{len(component.eligible)} nodes: {fold(component.eligible)}"))
         rows += [
             (verdict.value, f"{len(nodes)} nodes: {fold(nodes)}")
             for verdict, nodes in component.verdicts.items()
@@ -95,20 +103,17 @@ def _component_json(component: Component) -> dict[str, object]:
     nodes["counts"] = {"eligible": len(component.eligible)} | {
         verdict.value: len(component.verdicts.get(verdict, ())) for verdict in known
     }
+    request, rewrite = component.request, component.rewrite
     return {
-        "image": component.demand.name,
-        "digest": component.digest,
-        "carrier": component.carrier,
-        "reason": component.reason,
-        "constraint": _new(component.rewrite.constraint, component.request.constraint),
-        "prefer": _new(component.rewrite.prefer, component.request.prefer),
-        "exclude": component.rewrite.exclude,
+        "image": " ".join(each.name for each in component.demands),
+        "digest": " ".join(filter(None, component.digests)),
+        "carrier": rewrite.carrier,
+        "reason": rewrite.reason,
+        "constraint": request.constraint if rewrite.constraint is None else rewrite.constraint,
+        "prefer": request.prefer if rewrite.prefer is None else rewrite.prefer,
+        "exclude": request.exclude if rewrite.exclude is None else rewrite.exclude,
         "nodes": nodes,
     }
-
-
-def _new(rewritten: str | None, own: str) -> str:
-    return own if rewritten is None else rewritten
 
 
 def selection_json(selection: Selection, partitions: Sequence[PartitionCount]) -> dict[str, object]:

@@ -6,85 +6,156 @@ import os
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from hpccompat.cli.main import Context
-from hpccompat.errors import HpccompatError, Refused, UsageError
-from hpccompat.settings import Settings, load_settings
-from hpccompat.slurm.command import PATIENCE, ask, guard
-from hpccompat.slurm.options import CommandLine, Unknown
-from hpccompat.slurm.plan import Rewrite
-from hpccompat.slurm.probe import read_command_line
-from hpccompat.slurm.script import script_from_stdin
-from hpccompat.slurm.submit import become, hand_over, label_was_gone, submit
+from hpccompat.errors import HpccompatError, Refused, SlurmError, UsageError
+from hpccompat.plan_cache import CachedPlan, digest_of, keep
+from hpccompat.settings import Settings, files, load_settings
+from hpccompat.slurm.command import PATIENCE, ask, guard, program
+from hpccompat.slurm.inventory_cache import own_cache
+from hpccompat.slurm.options import OURS, CommandLine, Unknown
+from hpccompat.slurm.script import places, read_script, script_from_stdin
+from hpccompat.slurm.submission import read_command_line, read_requests
+from hpccompat.slurm.submit import become, hand_over, submit
+
+if TYPE_CHECKING:
+    from hpccompat.workflow import Component, Plan, Submission
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
-    if context.command != "sbatch":
-        # Job steps are never touched, and allocations are not planned: Slurm's own, to the last word.
-        return become(context.command, arguments)
     guard()
-    line = read_command_line(arguments)
+    line = read_command_line(arguments, context.command)
     if isinstance(line, Unknown):
         return _unread(line, arguments, context)
     if line.information:
-        return become("sbatch", arguments)
+        return become(context.command, arguments)
+    if in_job(context.command) or line.has("jobid"):
+        # Steps of a job that has its nodes are never touched.
+        return become(context.command, line.arguments())
     stdin = script_from_stdin(line)
     settings = Settings()
     try:
-        from hpccompat.cli.main import printable
-        from hpccompat.cli.render import show_messages, show_reasons
+        from hpccompat.cli.render import show_messages, show_reasons, shown
         from hpccompat.workflow import announce, plan_submission
 
         settings = load_settings(context.config, tolerant=True)
-        plan = plan_submission(line, settings, os.environ, stdin)
+        made_of = _made_of(line, context, settings)
+        submission = submission_of(line, stdin)
+        plan = plan_submission(submission, settings, os.environ, own_cache())
     except UsageError:
         raise
     except Exception as error:  # whatever breaks in us must not stop the job, unless the site wants it so
         return _broken(error, line, stdin, settings)
 
-    show_messages(each for each in plan.messages if each.level != "info" or not line.quiet)
-    if plan.rejection is not None and plan.outcome == "refused":
-        sys.stderr.write(plan.rejection.stderr)
-        return plan.rejection.status or Refused.exit_code
+    audible = [each for each in plan.messages if each.level != "info" or not line.quiet]
+    show_messages(audible)
     if plan.outcome == "refused":
         for component in plan.components:
             show_reasons(component.reasons, sys.stderr)
         return Refused.exit_code
-    show_messages(announce(plan, settings))
-    if plan.rewrite.carrier == "label":
-        gone, status = label_was_gone(plan.line, plan.rewrite, plan.stdin)
-        if not gone:
-            return status
-        plan = plan_submission(line, settings, os.environ, stdin, label_is_gone=True)
+    remarks = announce(plan, settings)
+    show_messages(remarks)
+    if stdin is None and not remarks:
+        _keep(plan, line, arguments, context, made_of, [shown(each) for each in audible])
+    done = submit(line, plan.rewrites, stdin)
+    what = done.out_of_date(plan.rewrites)
+    if what:
+        plan = plan_submission(submission, settings, os.environ, own_cache(), again=what)
         if plan.outcome == "refused":
             show_messages(plan.messages)
             return Refused.exit_code
-    status = submit(plan.line, plan.rewrite, plan.stdin, wait=plan.rejection is not None)
-    if plan.rejection is not None and status == 0:
-        said = printable(plan.rejection.stderr.strip().rpartition("\n")[2]) or "nothing"
-        print(
-            f"hpccompat: warning: the job was not planned; sbatch -v --test-only said: {said}",
-            file=sys.stderr,
-        )
-    return status
+        done = submit(line, plan.rewrites, stdin)
+    sys.stderr.write(done.complaint)
+    return done.status
+
+
+def _made_of(line: CommandLine, context: Context, settings: Settings) -> dict[str, str]:
+    """The files that a plan hangs on, and what is in them, before they are read for it: what changes meanwhile is then
+    noticed."""
+    values = [each.values for each in line.components]
+    named = [each.get(option, "") for each in values for option in ("exclude", "nodelist", "nodefile")]
+    named = [name for name in named if "/" in name] + [each["nodefile"] for each in values if each.get("nodefile")]
+    named += [name for each in line.components for name in each.ours.get("--compat-spec", ())]
+    store = [settings.store / name for name in ("generation", "nodes", "changed")]
+    paths = [*map(str, (*files(context.config, os.environ), *store)), *places(line), *named]
+    return {path: digest_of(path) for path in dict.fromkeys(os.path.abspath(each) for each in paths)}
+
+
+def _keep(
+    plan: Plan, line: CommandLine, arguments: Sequence[str], context: Context, made_of: dict[str, str], said: list[str]
+) -> None:
+    """Keeps the plan for the next submission that differs in nothing but in what the script gets."""
+    in_script = {each for component in plan.components for each in _files_of(component)}
+    if line.has("wait") or any(each.needs_file for each in plan.rewrites) or not in_script <= made_of.keys():
+        return
+    behind = max(len(line.script) - 1, 0)
+    words = line.arguments([each.options() for each in plan.rewrites])
+    cached = CachedPlan("", program(line.command), list(words[: len(words) - behind]), said)
+    config = str(context.config or "")
+    asked = list(arguments[: len(arguments) - behind])
+    keep(line.command, config, asked, os.environ, plan.until, made_of, cached)
+
+
+def _files_of(component: Component) -> list[str]:
+    """The files that a component of the job names, wherever it does."""
+    request = component.request
+    named = [each for each in (request.exclude, request.nodelist) if "/" in each]
+    named += [request.nodefile] if request.nodefile else []
+    named += [each.name for each in component.demands if each.kind == "spec"]
+    return [os.path.abspath(each) for each in named]
+
+
+def in_job(command: str) -> bool:
+    """Whether srun would start a step of the job that we are in."""
+    return command == "srun" and ("SLURM_JOB_ID" in os.environ or "SLURM_JOBID" in os.environ)
+
+
+def submission_of(line: CommandLine, stdin: str | None) -> Submission:
+    """What the command line, the script and the environment ask for."""
+    from hpccompat.workflow import Submission
+
+    unreadable = ""
+    try:
+        script = read_script(line) if stdin is None else stdin
+    except SlurmError as error:
+        script, unreadable = "", str(error)
+    requests = read_requests(line, script, os.environ)
+    misplaced = [
+        f"the script's line {each!r} is not understood (#COMPAT image=REF, spec=FILE, tag=T)"
+        for each in requests.unread
+    ]
+    misplaced += [
+        f"{word} stands after the script's name, and goes to the script"
+        for word in line.script[1:]
+        if word.partition("=")[0] in OURS
+    ]
+    return Submission(
+        requests.components,
+        tuple(each.ours for each in line.components),
+        doubts=requests.doubts,
+        misplaced=tuple(misplaced),
+        unreadable=unreadable,
+    )
 
 
 def _unread(line: Unknown, arguments: Sequence[str], context: Context) -> int:
-    """A command line that we can't take apart: sbatch will say what is wrong with it, or the job goes
+    """A command line that we can't take apart: Slurm will say what is wrong with it, or the job goes
     unplanned, which is no news to keep."""
+    if in_job(context.command):
+        return become(context.command, line.words)
+    what = f"the option --{line.name} is unknown or ambiguous" if line.name != ":" else "what a ':' parts is ambiguous"
     required = "--compat=require" in arguments or ("--compat", "require") in pairwise(arguments)
     if required or load_settings(context.config, tolerant=True).policy.unavailable == "deny":
-        answer = ask(("sbatch", "--test-only", *line.words), PATIENCE)
-        if answer.status == 0:
-            raise Refused(f"the option --{line.name} is unknown or ambiguous to hpccompat, the job can't be planned")
-        sys.stderr.write(answer.stderr)
-        return answer.status
-    status = hand_over(line.words)
+        if context.command == "sbatch":
+            answer = ask(("sbatch", "--test-only", *line.words), PATIENCE)
+            if answer.status != 0:
+                sys.stderr.write(answer.stderr)
+                return answer.status
+        raise Refused(f"{what} to hpccompat, the job can't be planned")
+    status = hand_over(context.command, line.words).status
     if status == 0:
-        print(
-            f"hpccompat: warning: the job was not planned; the option --{line.name} is unknown or ambiguous to us",
-            file=sys.stderr,
-        )
+        print(f"hpccompat: warning: the job was not planned; {what} to us", file=sys.stderr)
     return status
 
 
@@ -100,4 +171,8 @@ def _broken(error: Exception, line: CommandLine, stdin: str | None, settings: Se
             f"hpccompat: {level}: hpccompat failed, the job is {outcome}: {ascii(what)[1:-1]}",
             file=sys.stderr,
         )
-    return Refused.exit_code if denied else submit(line, Rewrite(), stdin, wait=False)
+    if denied:
+        return Refused.exit_code
+    done = submit(line, (), stdin)
+    sys.stderr.write(done.complaint)
+    return done.status

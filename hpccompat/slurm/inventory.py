@@ -28,7 +28,8 @@ _NOT_FOR_JOBS = frozenset(
 class Inventory:
     """`states`: node -> state as Slurm prints it, "" where it is not shown. `partitions`: name -> nodes. `available`,
     `active`: node -> its Slurm features in their order; nothing of nodes that are not shown. `changeable`: plugins
-    change features (NodeFeaturesPlugins), and constraints then mean other things."""
+    change features (NodeFeaturesPlugins), and constraints then mean other things. `at`: when Slurm said so, in seconds
+    since the epoch, 0 where that is not known."""
 
     states: Mapping[str, str]
     partitions: Mapping[str, frozenset[str]]
@@ -36,6 +37,7 @@ class Inventory:
     available: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     active: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     changeable: bool = False
+    at: float = field(default=0.0, compare=False)
 
     @property
     def nodes(self) -> frozenset[str]:

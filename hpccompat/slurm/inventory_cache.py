@@ -8,6 +8,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from hpccompat.errors import SlurmError
@@ -39,7 +40,7 @@ def current_inventory(
             cache.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if _own(os.stat(cache.parent), os.getuid()):
                 replace_text(cache, dump_inventory(inventory, now), 0o600)
-    return inventory, remark
+    return replace(inventory, at=now), remark
 
 
 def ask_by(by: str) -> tuple[Inventory, str]:
@@ -83,7 +84,9 @@ def _of_file(path: Path, now: float, owner: int | None) -> Inventory | None:
     except OSError:
         return None
     # A clock that differs by a little makes a snapshot one of the future.
-    return found[0] if found is not None and -FRESH < now - found[1] <= FRESH else None
+    if found is None or not -FRESH < now - found[1] <= FRESH:
+        return None
+    return replace(found[0], at=found[1])
 
 
 def dump_inventory(inventory: Inventory, at: float) -> str:

@@ -12,19 +12,23 @@ from hpccompat.slurm.options import CommandLine
 _READ = 1024 * 1024
 
 
+def places(line: CommandLine) -> list[str]:
+    """Where sbatch looks for the job script: in --chdir, in the working directory, then in the PATH."""
+    if line.command != "sbatch" or not line.script:
+        return []
+    name = line.script[0]
+    found = [os.path.join(line.chdir, name), name] if line.chdir else [name]
+    if not name.startswith(("/", "./", "../")):
+        found += [os.path.join(folder, name) for folder in os.environ.get("PATH", "").split(":") if folder]
+    return found
+
+
 def read_script(line: CommandLine) -> str:
     """Its beginning; "" where there is none, or none that can be read (then sbatch will say so).
 
-    It is looked for in --chdir, in the working directory, then in the PATH, as sbatch does. Raises SlurmError
-    for a script that can be read only once, such as a pipe: sbatch has to find it whole.
+    Raises SlurmError for a script that can be read only once, such as a pipe: sbatch has to find it whole.
     """
-    if not line.script:
-        return ""
-    name = line.script[0]
-    places = [os.path.join(line.chdir, name), name] if line.chdir else [name]
-    if not name.startswith(("/", "./", "../")):
-        places += [os.path.join(folder, name) for folder in os.environ.get("PATH", "").split(":") if folder]
-    for place in places:
+    for place in places(line):
         if os.path.isfile(place):
             try:
                 with open(place, "rb") as opened:
@@ -38,7 +42,7 @@ def read_script(line: CommandLine) -> str:
 
 def script_from_stdin(line: CommandLine) -> str | None:
     """The whole standard input, where sbatch would read the job script from there; else None."""
-    if line.script or line.wrap or line.information:
+    if not line.script_from_stdin:
         return None
     if sys.stdin is None:  # closed: `<&-`
         return ""

@@ -55,7 +55,11 @@ class SlurmCluster:
             for name, value in os.environ.items()
             if not name.startswith(("SLURM", "SBATCH", "SALLOC", "HPCCOMPAT"))
         }
-        return kept | {"SLURM_CONF": str(self.conf), "PATH": f"{os.environ.get('PATH', '')}:{SBIN}"}
+        return kept | {
+            "SLURM_CONF": str(self.conf),
+            "PATH": f"{os.environ.get('PATH', '')}:{SBIN}",
+            "XDG_CACHE_HOME": str(self.directory / "cache"),
+        }
 
     def configuration(self) -> str:
         user = getpass.getuser()

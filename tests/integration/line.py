@@ -37,8 +37,9 @@ class User:
     def run(
         self, *arguments: str, env: Mapping[str, str] | None = None, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
+        own = {"XDG_CACHE_HOME": str(self.folder / "cache")}
         return self.site.slurm.run(
-            str(HPCCOMPAT), "--config", str(self.config), *arguments, env=env or {}, cwd=self.folder,
+            str(HPCCOMPAT), "--config", str(self.config), *arguments, env=own | dict(env or {}), cwd=self.folder,
             **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),
         )  # fmt: skip
 

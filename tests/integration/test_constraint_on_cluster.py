@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from hpccompat.nodes.hostlist import expand, fold
-from hpccompat.slurm.constraint import conjoin
+from hpccompat.slurm.plan import Restriction, restrict
+from hpccompat.slurm.request import JobRequest
 from tests.cluster.slurm import SlurmCluster, slurm_version
 from tests.integration.random_request import NODES, Request, case
 
@@ -32,24 +33,22 @@ NO_NODES = ("Requested node configuration is not available", "Invalid node name 
 
 
 def rewritten(user: Request, labels: Sequence[str], incompatible: frozenset[str]) -> list[str] | None:
-    """The arguments of sbatch that choose nodes. With labels by them, and None where they can't be used; else by
-    --exclude."""
-    constraint, prefer, exclude = user.constraint_text, str(user.prefer or ""), user.exclude
-    if labels:
-        combined = conjoin(constraint, labels)
-        preferred = conjoin(prefer, labels if prefer else ())
-        if combined.text is None or preferred.text is None:
-            return None
-        constraint, prefer = combined.text, preferred.text
-    else:
-        exclude |= incompatible
-    chosen = {
-        "constraint": constraint,
-        "prefer": prefer,
-        "exclude": fold(exclude),
-        "nodelist": fold(user.nodelist),
-    }
-    return [f"--{name}={value}" for name, value in chosen.items() if value]
+    """The arguments of sbatch that choose nodes, as they are planned. With labels by them, and None where they can't be
+    used; else by --exclude."""
+    own = {"constraint": user.constraint_text, "prefer": str(user.prefer or ""), "exclude": fold(user.exclude)}
+    restriction = Restriction(
+        ids=("0" * 64,),
+        inventory=NODES.keys(),
+        eligible=NODES.keys() - incompatible,
+        excluded=user.exclude,
+        labels=tuple(labels) or None,
+        token=False,
+    )
+    rewrite = restrict(JobRequest(**own), restriction)
+    if labels and rewrite.carrier != "label":
+        return None
+    given = [f"--{name}={value}" for name, value in {**own, "nodelist": fold(user.nodelist)}.items() if value]
+    return [*given, *rewrite.options()]
 
 
 @dataclass

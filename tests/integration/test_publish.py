@@ -8,109 +8,16 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from hpccompat.plan.requirement import Requirement, requirement
 from hpccompat.slurm.inventory_cache import current_inventory
 from hpccompat.slurm.labels import label_of
-from hpccompat.spec.decode import load_spec
-from tests.cluster.site import HPCCOMPAT, Site
+from tests.cluster.site import HPCCOMPAT
 from tests.integration.line import SOLVER
-
-IB, ETH, SS = "zen3-rocky9-infiniband", "zen3-rocky9-ethernet", "zen3-sles15-mi250x-slingshot"
-NODES = {"ib1": IB, "ib2": IB, "eth1": ETH, "eth2": ETH, "ss1": SS, "ss2": SS}
-FEATURES = {"ib1": "rack1,amd", "ib2": "rack1,amd", "eth1": "rack2", "ss1": "rack3"}
-KIND = "{{feature: hpc.fabric.kind, matchExpressions: {{{}: {{op: Exists}}}}}}"
-
-
-def fabric(kind: str, description: str = "") -> Requirement:
-    rules = f"[{{name: fabric, matchFeatures: [{KIND.format(kind)}]}}]"
-    return requirement(load_spec(f"compatibilities: [{{description: 'd{description}', rules: {rules}}}]"))
-
-
-SLINGSHOT = fabric("slingshot")
-SOLVES = requirement(load_spec(SOLVER.read_bytes()))
-
-
-class Publishing:
-    def __init__(self, site: Site) -> None:
-        self.site, self.slurm = site, site.slurm
-        self.spool = site.directory / "spool"
-        self.specs = self.spool / "specs"
-
-    def configure(self, settings: str = "") -> None:
-        self.site.configure(f'spool = "{self.spool}"\n{settings}')
-
-    def put(self, *requirements: Requirement, used: float = 0) -> None:
-        for each in requirements:
-            path = self.specs / f"{each.id}.{os.getuid()}.{os.urandom(4).hex()}"
-            path.write_text(each.dump())
-            if used:
-                os.utime(path, (used, used))
-
-    def publish(self, *arguments: str, status: int = 0) -> str:
-        done = self.site.hpccompat("publish", *arguments)
-        assert done.returncode == status, done.stderr
-        return done.stdout + done.stderr
-
-    def published(self) -> dict[str, str]:
-        found: dict[str, str] = json.loads((self.site.store / "published.json").read_text())["labels"]
-        return found
-
-    def nodes_with(self, each: Requirement) -> set[str]:
-        """Where Slurm has the label, available and active."""
-        label = label_of(each.id)
-        found = self.slurm.features().items()
-        has, on = ({node for node, lists in found if label in lists[which].split(",")} for which in (0, 1))
-        assert has == on
-        return has
-
-    def submit(self, each: Requirement, *options: str) -> str:
-        done = self.slurm.run(
-            "sbatch", "-C", label_of(each.id), f"--comment=mine hpccompat={each.id}", "-o/dev/null", *options,
-            "--wrap", "true",
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        return done.stdout.split()[-1]
-
-    def wait_for_reason(self, job: str, reason: str) -> None:
-        self.slurm.daemons.wait_until(lambda: self.slurm.job(job).get("Reason") == reason, f"{job} is {reason}")
-
-    def clear(self) -> None:
-        """No jobs, no labels, an empty spool."""
-        self.slurm.run("scancel", "--me")
-        for each in self.specs.iterdir():
-            each.rmdir() if each.is_dir() and not each.is_symlink() else each.unlink()
-        self.configure()
-        self.publish()
-        assert not any("hc_" in lists[0] for lists in self.slurm.features().values())
-
-
-@pytest.fixture(scope="module")
-def running(loopback: Path) -> Iterator[Publishing]:
-    site = Site(loopback / "publishing", NODES, features=FEATURES, partitions={"all": list(NODES)})
-    found = Publishing(site)
-    found.specs.mkdir(parents=True)
-    found.specs.chmod(0o1777)
-    found.configure()
-    try:
-        site.start()
-        for node in NODES:
-            assert site.hpccompat("features", "collect", "--node", node).returncode == 0
-        yield found
-    finally:
-        site.stop()
-
-
-@pytest.fixture
-def here(running: Publishing) -> Publishing:
-    running.clear()
-    return running
-
+from tests.integration.publishing import NODES, SLINGSHOT, SOLVES, Publishing, fabric
 
 OWN = {
     "ib1": ("rack1,amd", "rack1,amd"), "ib2": ("rack1,amd", "rack1,amd"), "eth1": ("rack2", "rack2"), "eth2": ("", ""),
@@ -384,76 +291,3 @@ def test_a_node_that_joins_gets_its_labels(here: Publishing) -> None:
     here.publish()
     assert here.nodes_with(SLINGSHOT) == {"ss1", "ss2", "ss3"}
     assert here.slurm.features()["ss3"][0].startswith("rack9,hc_")
-
-
-def sbatch(here: Publishing, *options: str, status: int = 0) -> tuple[dict[str, str], str]:
-    """A held job with the solver's spec, by the wrapper: its record, and what was said."""
-    done = here.site.hpccompat("sbatch", "-H", f"--compat-spec={SOLVER}", "-o/dev/null", *options, "--wrap", "true")
-    assert done.returncode == status, done.stderr
-    return (here.slurm.job(done.stdout.split()[-1]) if status == 0 else {}), done.stderr
-
-
-def comment(here: Publishing, job: dict[str, str]) -> str:
-    return here.slurm.run("squeue", "-h", "-o", "%k", "-j", job["JobId"]).stdout.rstrip("\n")
-
-
-def test_the_first_job_is_carried_by_exclusions_and_the_next_by_a_label(here: Publishing) -> None:
-    first, _ = sbatch(here, "--comment=mine")
-    assert (first["Features"], first["ExcNodeList"]) == ("(null)", "eth[1-2],ss[1-2]")
-    here.publish()
-    job, _ = sbatch(here, "--comment=mine")
-    label, token = label_of(SOLVES.id), f"hpccompat={SOLVES.id}"
-    assert (job["Features"], job["ExcNodeList"]) == (label, "(null)")
-    assert comment(here, job) == f"mine {token}"
-    for constraint, expected in (("amd|rack3", f"(amd|rack3)&{label}"), ("(amd|rack3)", f"(amd|rack3)&{label}")):
-        job, _ = sbatch(here, "-C", constraint, "-x", "ib1")
-        assert (job["Features"], job["ExcNodeList"]) == (expected, "ib1")
-        here.slurm.run("scontrol", "release", job["JobId"])
-        assert here.slurm.wait_for_job(job["JobId"])["NodeList"] == "ib2"
-
-
-def test_where_a_label_can_not_stand_exclusions_do(here: Publishing) -> None:
-    sbatch(here)
-    here.publish()
-    label = label_of(SOLVES.id)
-    for constraint in ("amd*1", "[amd*1&rack1*1]", "amd&" * 255 + "amd"):
-        job, _ = sbatch(here, "-N2", "-C", constraint)
-        assert label not in job["Features"], constraint
-        assert job["ExcNodeList"] == "eth[1-2],ss[1-2]"
-    _, said = sbatch(here, "-C", "nosuch", status=1)
-    assert "no node of the job's partitions has what --constraint=nosuch asks for" in said
-    assert "Invalid feature specification" in said
-    _, said = sbatch(here, "-C", "rack3", status=4)
-    assert "none of the 1 nodes" in said
-    _, said = sbatch(here, "-C", "x" * 1100, status=1)
-    assert "too long" in said
-
-
-def test_a_preference_carries_the_label_or_is_left_out(here: Publishing) -> None:
-    sbatch(here)
-    here.publish()
-    job, _ = sbatch(here, "--prefer", "amd")
-    assert f"(amd)&{label_of(SOLVES.id)}" in here.slurm.run("scontrol", "show", "job", job["JobId"]).stdout
-    for options in ((), ("-C", "amd*1"), ("-C", "amd|rack3")):
-        job, said = sbatch(here, "--prefer", "rack3", *options)
-        assert "--prefer=rack3 is left out" in said
-        here.slurm.run("scontrol", "release", job["JobId"])
-        assert here.slurm.wait_for_job(job["JobId"])["NodeList"].startswith("ib"), options
-
-
-def test_a_comment_without_room_stays_as_it_is(here: Publishing) -> None:
-    job, said = sbatch(here, f"--comment={'c' * 1000}")
-    assert "no room for our token" in said
-    assert comment(here, job) == "c" * 1000
-
-
-def test_a_label_that_is_gone_is_replaced_by_exclusions(here: Publishing) -> None:
-    sbatch(here)
-    here.publish()
-    here.slurm.reconfigure()
-    here.slurm.daemons.wait_until(
-        lambda: not any("hc_" in lists[0] for lists in here.slurm.features().values()), "the labels are gone"
-    )
-    job, said = sbatch(here)
-    assert (job["Features"], job["ExcNodeList"]) == ("(null)", "eth[1-2],ss[1-2]")
-    assert "Invalid feature" not in said

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.registry import Registry
-from tests.cluster.site import Site
+from tests.cluster.site import HPCCOMPAT, Site
 from tests.integration.line import ALLOWED, INCOMPATIBLE, SOLVER, User, image_with
 
 
@@ -101,8 +101,6 @@ def test_a_long_list_goes_by_file(user: User, image: str) -> None:
 def test_a_submission_inside_a_job_is_planned(user: User, image: str) -> None:
     inner = f"{user.site.directory}/inner.sh"
     Path(inner).write_text(f"#!/bin/sh\n#SBATCH -o /dev/null\n#COMPAT image={image}\ntrue\n")
-    from tests.cluster.site import HPCCOMPAT
-
     body = f"{HPCCOMPAT} --config {user.config} sbatch --parsable {inner}"
     user.job(user.bare("sbatch", "-o", "out.txt", "-w", "arm1", user.script(body)))
     inner_id = next(line for line in (user.folder / "out.txt").read_text().splitlines() if line.isdigit())
@@ -110,14 +108,28 @@ def test_a_submission_inside_a_job_is_planned(user: User, image: str) -> None:
     assert user.nodes(job["ExcNodeList"]) == INCOMPATIBLE
 
 
-def test_srun_and_salloc_pass_through_untouched(user: User, image: str) -> None:
+def test_srun_and_salloc_are_planned(user: User, image: str) -> None:
     env = {"HPCCOMPAT_IMAGE": image}
-    step = user.run(
-        "srun", "-N1", "-w", "arm1", "sh", "-c", 'echo "$SLURMD_NODENAME $#"', "x", "a b", "--compat=off", env=env
+    step = user.run("srun", "-N3", "sh", "-c", 'echo "$SLURMD_NODENAME $#"', "x", "a b", "--compat=off", env=env)
+    assert (step.returncode, set(step.stdout.splitlines())) == (0, {f"{node} 2" for node in ALLOWED}), step.stderr
+    refused = user.run("srun", "-N1", "-w", "arm1", "true", env=env)
+    assert (refused.returncode, refused.stdout) == (4, "")
+    assert "--nodelist names arm1" in refused.stderr
+    inside = user.run("salloc", "-Q", "-N3", "srun", "sh", "-c", "echo $SLURMD_NODENAME; exit 3", env=env)
+    assert (inside.returncode, set(inside.stdout.split())) == (3, ALLOWED)
+    off = user.run("salloc", "-Q", "--compat=off", "-w", "snb1", "srun", "sh", "-c", "echo $SLURMD_NODENAME", env=env)
+    assert (off.returncode, off.stdout) == (0, "snb1\n")
+    plan = json.loads(user.run("--output", "json", "plan", "salloc", "-N1", "true", env=env).stdout)
+    assert plan["argv"] == ["salloc", "-N1", "--exclude=arm1,eth[1-2],hsw1,snb1", "true"]
+
+
+def test_steps_of_a_job_are_left_alone(user: User, image: str) -> None:
+    body = f"{HPCCOMPAT} --config {user.config} srun --compat=warn sh -c 'echo on $SLURMD_NODENAME'"
+    submitted = user.bare(
+        "sbatch", "-o", "out.txt", "-w", "arm1", f"--export=ALL,HPCCOMPAT_IMAGE={image}", user.script(body)
     )
-    assert (step.returncode, step.stdout) == (0, "arm1 2\n")
-    inside = user.run("salloc", "-Q", "-w", "snb1", "srun", "sh", "-c", "echo $SLURMD_NODENAME; exit 3", env=env)
-    assert (inside.returncode, inside.stdout) == (3, "snb1\n")
+    assert user.job(submitted)["JobState"] == "COMPLETED"
+    assert (user.folder / "out.txt").read_text() == "on arm1\n"
 
 
 def test_partitions_decide_who_is_asked(user: User, image: str) -> None:
@@ -138,18 +150,43 @@ def test_a_plan_says_why_and_submits_nothing(user: User, image: str) -> None:
     assert user.bare("squeue", "-h", "-a", "-t", "all").stdout == before
 
 
-def test_jobs_that_this_version_does_not_plan_go_through_with_a_warning(user: User, image: str) -> None:
-    option = f"--compat-image={image}"
-    het = user.run("sbatch", option, "-H", "-N1", ":", "-N1", "--wrap", "true")
-    assert "heterogeneous" in het.stderr
-    assert het.returncode == 0, het.stderr
-    user.bare("scancel", het.stdout.split()[-1])
-    assert user.run("sbatch", "--compat=require", option, "-N1", ":", "-N1", "--wrap", "true").returncode == 4
+def amd(user: User) -> str:
+    """A spec that the AMD nodes satisfy, as a file in the user's folder."""
+    rules = (
+        "[{name: amd, matchFeatures: [{feature: cpu.model, matchExpressions: {vendor_id: {op: In, value: [AMD]}}}]}]"
+    )
+    (user.folder / "amd.yaml").write_text(f"compatibilities: [{{rules: {rules}}}]\n")
+    return "amd.yaml"
+
+
+def test_each_component_of_a_heterogeneous_job_has_its_image(user: User, image: str) -> None:
+    (user.folder / "het.sh").write_text(
+        f"#!/bin/sh\n#SBATCH -o /dev/null\n#COMPAT image={image}\n#SBATCH hetjob\n#COMPAT spec={amd(user)}\ntrue\n"
+    )
+    lines = ([f"--compat-image={image}", "-N1", ":", f"--compat-spec={amd(user)}", "-N1", "--wrap", "true"], ["het.sh"])
+    for words in lines:
+        submitted = user.run("sbatch", "-H", *words)
+        assert submitted.returncode == 0, submitted.stderr
+        job = int(submitted.stdout.split()[-1])
+        excluded = [user.site.slurm.job(f"{job}+{offset}")["ExcNodeList"] for offset in (0, 1)]
+        assert [user.nodes(each) for each in excluded] == [INCOMPATIBLE, {"arm1", "hsw1", "icx1", "snb1"}]
+        user.bare("scancel", str(job))
+
+
+def test_of_several_images_a_node_must_satisfy_each(user: User, image: str) -> None:
+    job = user.job(
+        user.run("sbatch", "-o/dev/null", f"--compat-image={image}", f"--compat-spec={amd(user)}", "--wrap", "true")
+    )
+    assert user.nodes(job["ExcNodeList"]) == INCOMPATIBLE | {"icx1"}
+
+
+def test_an_array_has_one_plan(user: User, image: str) -> None:
+    submitted = user.run("sbatch", "-H", "-a", "1-3", f"--compat-image={image}", "--wrap", "true")
+    assert user.nodes(user.site.slurm.job(submitted.stdout.split()[-1])["ExcNodeList"]) == INCOMPATIBLE
+    user.bare("scancel", submitted.stdout.split()[-1])
 
 
 def test_a_script_from_a_pipe_is_not_read_before_sbatch_reads_it(user: User, image: str) -> None:
-    from tests.cluster.site import HPCCOMPAT
-
     command = (
         f"{HPCCOMPAT} --config {user.config} sbatch --compat-image={image} -o out.txt "
         f"<(printf '#!/bin/sh\\necho whole\\n')"

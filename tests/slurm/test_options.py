@@ -1,4 +1,4 @@
-"""sbatch's command line."""
+"""Slurm's command lines."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpccompat.errors import UsageError
-from hpccompat.slurm.options import CommandLine, Unknown, Value, options_in_help, scan
+from hpccompat.slurm.options import COMMANDS, CommandLine, Unknown, Value, options_in_help, scan
 
 
-def scanned(text: str) -> CommandLine:
-    line = scan(text.split(" "), {})
+def scanned(text: str, command: str = "sbatch") -> CommandLine:
+    line = scan(text.split(" "), {}, command)
     assert isinstance(line, CommandLine)
     return line
 
@@ -41,7 +41,7 @@ def scanned(text: str) -> CommandLine:
 )
 def test_where_the_options_end(text: str, options: int, script: int) -> None:
     line = scanned(text)
-    assert line.options == tuple(text.split(" "))[:options]
+    assert line.components[0].words == tuple(text.split(" "))[:options]
     assert line.script == tuple(text.split(" "))[-script:]
 
 
@@ -57,27 +57,8 @@ def test_where_the_options_end(text: str, options: int, script: int) -> None:
 )
 def test_our_options_are_taken_out(text: str, ours: dict[str, tuple[str, ...]], rest: str) -> None:
     line = scanned(text)
-    assert line.ours == ours
-    assert " ".join((*line.options, *line.script)) == rest
-
-
-@pytest.mark.parametrize(
-    ("text", "loud"),
-    [
-        ("-Q j", ""),
-        ("-HQN1 j", "-HN1"),
-        ("-QH j", "-H"),
-        ("--quiet -x Q j", "-x Q"),
-        ("--qui j", ""),
-        ("-x -Q j", "-x -Q"),
-        ("-JQ j", "-JQ"),
-        ("-N1 j", "-N1"),
-    ],
-)
-def test_quiet_is_left_out_where_sbatch_has_to_talk(text: str, loud: str) -> None:
-    line = scanned(text)
-    assert " ".join(line.loud) == loud
-    assert line.quiet == (loud != " ".join(line.options))
+    assert line.components[0].ours == ours
+    assert " ".join(line.arguments()) == rest
 
 
 def test_what_else_is_seen() -> None:
@@ -85,8 +66,46 @@ def test_what_else_is_seen() -> None:
     assert scanned("--wra=x").wrap
     assert not scanned("-N1").wrap
     assert all(scanned(text).information for text in ("--help", "-h", "-V", "--usage", "--vers", "-Hh"))
-    assert scanned("-N1 : -N2 j").components == 2
-    assert scanned("-J : j").components == 2, "sbatch takes it for a separator, too"
+    assert all(scanned(text).quiet for text in ("-Q j", "-HQN1 j", "--qui j"))
+    assert not any(scanned(text).quiet for text in ("-x -Q j", "-JQ j", "-N1 j"))
+    assert [each.values for each in scanned("-N1 -N3 : -N2 j").components] == [{"nodes": "3"}, {"nodes": "2"}]
+    assert isinstance(scan(["-J", ":", "j"], {}), Unknown), "sbatch takes it for a separator, too"
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "values", "script"),
+    [
+        ("sbatch", "-W j", {"wait": ""}, "j"),
+        ("srun", "-W 5 j", {"wait": "5"}, "j"),
+        ("salloc", "-W5 j", {}, "j"),
+        ("srun", "-l -I j", {"label": "", "immediate": ""}, "j"),
+        ("srun", "-I60 -K j", {"immediate": "60", "kill-on-bad-exit": ""}, "j"),
+        ("salloc", "-K9 -Ca|b j", {"kill-command": "9", "constraint": "a|b"}, "j"),
+        ("srun", "--pty -w n1 sh -c x", {"pty": "", "nodelist": "n1"}, "sh -c x"),
+        ("sbatch", "--tasks-per-node=2 --cluster c --share j",
+         {"ntasks-per-node": "2", "clusters": "c", "oversubscribe": ""}, "j"),
+    ],
+)  # fmt: skip
+def test_the_commands_differ(command: str, text: str, values: dict[str, str], script: str) -> None:
+    line = scanned(text, command)
+    assert (line.components[0].values, " ".join(line.script)) == (values, script)
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "added", "expected"),
+    [
+        ("sbatch", "-N1 j a", ["-x1"], "-N1 -x1 j a"),
+        ("sbatch", "-N1 --compat=off : -N2 -- j", ["-x1", "-x2"], "-N1 -x1 : -N2 -x2 -- j"),
+        ("sbatch", "-N1 : -N2 j", ["-x1"], "-N1 -x1 : -N2 j"),
+        ("sbatch", "-v -N1 j", ["-x1", "-x2"], "-v -N1 -x1 : -N1 -x2 j"),
+        ("srun", "-N1 a b : -N2 c", ["-x1", "-x2"], "-N1 -x1 a b : -N2 -x2 c"),
+        ("srun", "-N1 -- a : c", ["-x1", "-x2"], "-N1 -x1 -- a : -x2 c"),
+    ],
+)
+def test_ours_stand_last_among_the_options_of_a_component(
+    command: str, text: str, added: list[str], expected: str
+) -> None:
+    assert " ".join(scanned(text, command).arguments([(each,) for each in added])) == expected
 
 
 def test_unknown_and_ambiguous_options() -> None:
@@ -133,16 +152,17 @@ WORDS = st.lists(
 )
 
 
-@given(WORDS)
-def test_nothing_is_lost_but_our_options(words: list[str]) -> None:
+@given(WORDS, st.sampled_from(COMMANDS))
+def test_nothing_is_lost_but_our_options(words: list[str], command: str) -> None:
     try:
-        line = scan(words, {})
+        line = scan(words, {}, command)
     except UsageError:
         return
     if isinstance(line, Unknown):
         return
-    left = list(line.options) + list(line.tail)
+    left = list(line.arguments())
     remaining = iter(words)
     assert all(any(word == each for each in remaining) for word in left), "the order is kept"
-    taken = sum(len(values) for values in line.ours.values())
+    taken = sum(len(values) for component in line.components for values in component.ours.values())
     assert len(words) - 2 * taken <= len(left) <= len(words) - taken
+    assert taken or left == words

@@ -6,47 +6,67 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hpccompat.errors import SlurmError
+from hpccompat.slurm.directives import CompatLines, compat_lines
 from hpccompat.slurm.inventory import parse_inventory
-from hpccompat.slurm.options import scan
-from hpccompat.slurm.plan import exclude
-from hpccompat.slurm.request import CompatLines, JobRequest, compat_lines, defined_options
+from hpccompat.slurm.options import CommandLine, scan
+from hpccompat.slurm.request import JobRequest, Requests, merge
 
-# As sbatch 22.05 prints it.
-REPORT = """\
-sbatch: defined options
-sbatch: -------------------- --------------------
-sbatch: comment             : hello world
-sbatch: constraint          : a&b
-sbatch: exclude             : n1,n[2-3]
-sbatch: nodelist            : n0
-sbatch: nodes               : 2-4
-sbatch: partition           : all,old
-sbatch: prefer              : b
-sbatch: test-only           : set
-sbatch: verbose             : 1
-sbatch: -------------------- --------------------
-sbatch: end of defined options
-sbatch: select/linear: init: Linear node selection plugin loaded with argument 1
-sbatch: Job 2 to start at 2026-11-23T13:39:25 using 1 processors on nodes n0 in partition all
+
+def merged(text: str, script: str = "", environment: dict[str, str] | None = None, command: str = "sbatch") -> Requests:
+    line = scan(text.split(), {}, command)
+    assert isinstance(line, CommandLine)
+    return merge(line, script, environment or {})
+
+
+@pytest.mark.parametrize(
+    ("command", "text", "environment", "expected"),
+    [
+        ("sbatch", "-Ca j", {"SBATCH_CONSTRAINT": "b"}, JobRequest("a")),
+        ("sbatch", "j", {"SBATCH_CONSTRAINT": "b", "SALLOC_CONSTRAINT": "c"}, JobRequest("b")),
+        ("salloc", "-p x", {"SBATCH_CONSTRAINT": "b", "SALLOC_CONSTRAINT": "c"}, JobRequest("c", partitions=("x",))),
+        ("srun", "-w n1 j", {"SLURM_PARTITION": "p,q"}, JobRequest(nodelist="n1", partitions=("p", "q"))),
+        ("sbatch", "-N2-4 --comment=x j", {"SLURM_CLUSTERS": "far"},
+         JobRequest(min_nodes=2, comment="x", clusters="far")),
+        ("sbatch", "-N1 -x n1 --prefer p j", {}, JobRequest(exclude="n1", prefer="p", one_node=True)),
+        ("sbatch", "--reservation r --array 1-3 j", {}, JobRequest(reservation="r", array="1-3")),
+    ],
+)  # fmt: skip
+def test_the_command_line_outranks_the_environment(
+    command: str, text: str, environment: dict[str, str], expected: JobRequest
+) -> None:
+    assert merged(text, "#!/bin/sh\n", environment, command).components == (expected,)
+
+
+def test_each_component_of_a_script_has_its_lines() -> None:
+    script = """\
+#!/bin/sh
+#SBATCH -C a --comment='two words'
+#COMPAT image=one
+#SBATCH hetjob
+#SBATCH -C "b|c"  # a comment
+#COMPAT image=two
+#COMPAT tag=t
+true
+#SBATCH -C late
 """
+    first, second = merged("j", script).components
+    assert (first.constraint, first.comment, first.compat) == ("a", "two words", {"image": ("one",)})
+    assert (second.constraint, second.compat) == ("b|c", {"image": ("two",), "tag": ("t",)})
+    first, second = merged("-Cx : -Cy j", script).components
+    assert (first.constraint, second.constraint) == ("x", "y")
 
 
-def test_the_merged_request() -> None:
-    (request,) = defined_options(REPORT)
-    assert request == JobRequest("a&b", "b", "n1,n[2-3]", "n0", ("all", "old"), "", 2, comment="hello world")
-    assert len(defined_options(REPORT + REPORT)) == 2
-    assert defined_options("sbatch: error: invalid\n") == ()
+def test_what_can_not_be_known_is_said() -> None:
+    assert merged("j", "#!/bin/sh\n#SBATCH --never-heard-of\n").unknown == ("never-heard-of",)
+    assert merged("j", "#!/bin/sh\n#PBS -l mppnodes=5\n").doubts
+    assert merged("j", "#!/bin/sh\n#PBS -q long\n").components[0].partitions == ("long",)
 
 
-def test_a_value_with_a_line_break_is_not_trusted() -> None:
-    with pytest.raises(SlurmError, match="'exclude' twice"):
-        defined_options(REPORT.replace("hello world", "x\nsbatch: exclude             : n9"))
-
-
-@given(st.text())
-def test_no_answer_breaks_it(text: str) -> None:
-    defined_options(f"sbatch: defined options\n{text}\nsbatch: end of defined options\n".replace("exclude", ""))
+@given(st.lists(st.sampled_from(["-N", "1", "-C", "a", ":", "--", "x", "--wrap"]) | st.text(max_size=4)), st.text())
+def test_no_request_breaks_it(words: list[str], text: str) -> None:
+    line = scan(words, {})
+    if isinstance(line, CommandLine):
+        merge(line, f"#!/bin/sh\n#SBATCH {text}\n#PBS {text}\n#BSUB {text}\n", {})
 
 
 @pytest.mark.parametrize(
@@ -92,13 +112,3 @@ def test_the_inventory_has_what_only_partitions_show() -> None:
     assert inventory.of_partitions(("all", "cloud", "nosuch")) == {"n1", "n2", "c1", "c2"}
     assert inventory.of_partitions(("empty",)) == set()
     assert [node for node in sorted(inventory.nodes) if not inventory.expected_to_report(node)] == ["n2", "n3"]
-
-
-def test_ours_stands_last_among_the_options() -> None:
-    line = scan(["-x", "n1", "-N1", "job.sh", "a"], {})
-    rewrite = exclude(["n1", "n2", "n3", "n4"], {"n2"}, ["n1"])
-    assert rewrite.arguments(line) == ("-x", "n1", "-N1", "--exclude=n[1,3-4]", "job.sh", "a")  # type: ignore[arg-type]
-    dashes = scan(["-N1", "--", "job.sh"], {})
-    assert rewrite.arguments(dashes) == ("-N1", "--exclude=n[1,3-4]", "--", "job.sh")  # type: ignore[arg-type]
-    assert rewrite.arguments(dashes, "/tmp/x")[1] == "--exclude=/tmp/x"  # type: ignore[arg-type]
-    assert exclude(["n1"], {"n1"}, []).arguments(dashes) == ("-N1", "--", "job.sh")  # type: ignore[arg-type]

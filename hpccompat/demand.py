@@ -1,0 +1,48 @@
+"""What a component of a job says it needs, and where it says so (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from hpccompat.slurm.request import JobRequest
+
+KINDS = ("image", "spec")
+Values = Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True)
+class Demand:
+    """The name of an image, or of a spec file. `origin`: where it was named. `named_to_us`: by its user, for hpccompat;
+    else another tool's option names it."""
+
+    kind: str
+    name: str
+    origin: str
+    tags: tuple[str, ...] = ()
+    named_to_us: bool = True
+
+
+def find_demands(
+    ours: Values, request: JobRequest, environment: Mapping[str, str], plugin_images: Sequence[tuple[str, str]]
+) -> tuple[Demand, ...]:
+    """The images and specs that a node must satisfy: of our options, #COMPAT lines, the environment, and the options of
+    container plugins the first that names any; all that this one names. `ours`: option -> its values. `plugin_images`:
+    (origin, name)."""
+    tags = tuple(
+        tag.strip()
+        for text in ours.get("--compat-tag") or request.compat.get("tag", ())
+        for tag in text.split(",")
+        if tag.strip()
+    )
+    variable = environment.get("HPCCOMPAT_IMAGE", "")
+    places: tuple[tuple[str, Values], ...] = (
+        ("--compat-{}", {kind: ours.get(f"--compat-{kind}", ()) for kind in KINDS}),
+        ("#COMPAT {}=", request.compat),
+        ("HPCCOMPAT_IMAGE", {"image": (variable,) if variable else ()}),
+    )
+    for origin, values in places:
+        named = [(kind, name) for kind in KINDS for name in values.get(kind, ())]
+        if named:
+            return tuple(Demand(kind, name, origin.format(kind), tags) for kind, name in dict.fromkeys(named))
+    return tuple(Demand("image", name, origin, tags, named_to_us=False) for origin, name in plugin_images)
