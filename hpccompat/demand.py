@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hpccompat.runtimes.plugin_options import images_of_options
 from hpccompat.slurm.request import JobRequest
 
 KINDS = ("image", "spec")
@@ -14,21 +15,19 @@ Values = Mapping[str, tuple[str, ...]]
 @dataclass(frozen=True)
 class Demand:
     """The name of an image, or of a spec file. `origin`: where it was named. `named_to_us`: by its user, for hpccompat;
-    else another tool's option names it."""
+    else another tool's option names it. `unknown`: why its name can't be known."""
 
     kind: str
     name: str
     origin: str
     tags: tuple[str, ...] = ()
     named_to_us: bool = True
+    unknown: str = ""
 
 
-def find_demands(
-    ours: Values, request: JobRequest, environment: Mapping[str, str], plugin_images: Sequence[tuple[str, str]]
-) -> tuple[Demand, ...]:
+def find_demands(ours: Values, request: JobRequest, environment: Mapping[str, str]) -> tuple[Demand, ...]:
     """The images and specs that a node must satisfy: of our options, #COMPAT lines, the environment, and the options of
-    container plugins the first that names any; all that this one names. `ours`: option -> its values. `plugin_images`:
-    (origin, name)."""
+    container plugins the first that names any; all that this one names. `ours`: option -> its values."""
     tags = tuple(
         tag.strip()
         for text in ours.get("--compat-tag") or request.compat.get("tag", ())
@@ -45,4 +44,8 @@ def find_demands(
         named = [(kind, name) for kind in KINDS for name in values.get(kind, ())]
         if named:
             return tuple(Demand(kind, name, origin.format(kind), tags) for kind, name in dict.fromkeys(named))
-    return tuple(Demand("image", name, origin, tags, named_to_us=False) for origin, name in plugin_images)
+    given = {**request.plugin_options, "container": request.container}
+    return tuple(
+        Demand("image", each.image.name, each.origin, tags, named_to_us=False, unknown=each.image.unknown)
+        for each in images_of_options(given, environment)
+    )

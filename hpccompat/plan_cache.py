@@ -152,19 +152,24 @@ def keep(
     for name, known in files.items():
         fields += [name, known]
     fields += [*plan.messages, *plan.words]
+    if any("\0" in each for each in fields):
+        return
+    body = "\0".join(fields).encode("utf-8", "surrogateescape")
+    put(folder, _key(command, config, words, environment), digest(body).encode() + b"\0" + body)
+
+
+def put(folder: str, name: str, data: bytes) -> None:
+    """Writes an entry whole, or not at all; and removes what has outlived any plan."""
     temporary = os.path.join(folder, f".{os.urandom(8).hex()}")
     try:
-        if any("\0" in each for each in fields):
-            return
-        body = "\0".join(fields).encode("utf-8", "surrogateescape")
         os.makedirs(folder, mode=0o700, exist_ok=True)
-        if len(body) > _LIMIT - 64 or not _own(os.lstat(folder)):
+        if len(data) > _LIMIT or not _own(os.lstat(folder)):
             return
         _sweep(folder)
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(handle, "wb") as file:
-            file.write(digest(body).encode() + b"\0" + body)
-        os.replace(temporary, os.path.join(folder, _key(command, config, words, environment)))
+            file.write(data)
+        os.replace(temporary, os.path.join(folder, name))
     except (OSError, ValueError):
         try:
             os.unlink(temporary)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hpccompat.demand import Demand
-from hpccompat.errors import RegistryError, SpecError
+from hpccompat.errors import ImageUnknown, RegistryError, SpecError
 from hpccompat.reference import ImageReference, parse_reference
 from hpccompat.spec.decode import load_spec
 from hpccompat.spec.model import CompatibilitySpec
@@ -26,11 +26,15 @@ def resolve(demand: Demand, deadline: float, plain_http: tuple[str, ...]) -> Res
     """The spec that the demand leads to; None for an image without one. `deadline`: seconds for a lookup in a registry;
     `plain_http`: registries spoken to without TLS.
 
-    Raises InvalidReference, RegistryError, SpecError."""
+    Raises ImageUnknown, InvalidReference, RegistryError, SpecError."""
+    if demand.unknown:
+        raise ImageUnknown(f"{demand.origin} {demand.unknown}")
     if demand.kind == "spec":
         return Resolved(_load(_spec_file(demand.name), demand.tags), "", demand.name)
     reference = parse_reference(demand.name)
     if not isinstance(reference, ImageReference):
+        if not demand.named_to_us:
+            raise ImageUnknown(f"{demand.origin} {demand.name}: no image of a registry")
         raise RegistryError(f"{demand.name}: specs of images other than docker:// are not looked up by this version")
     from hpccompat.artifact.registry import Access, find_spec
 

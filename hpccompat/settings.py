@@ -96,6 +96,14 @@ def load_settings(
     return settings
 
 
+def variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The variables that settings may come from, and those of ours that are set."""
+    keys = [each.name for each in fields(Settings) if each.name not in ("policy", "disabled", "notes")]
+    names = [*keys, *(f"policy_{each.name}" for each in fields(Policy))]
+    ours = {name for name in environment if name.startswith(PREFIX)} - {"HPCCOMPAT_RUNNING"}
+    return tuple(sorted({PREFIX + name.upper() for name in names} | ours | {"HOME", "XDG_CONFIG_HOME"}))
+
+
 def files(config: Path | None, environment: Mapping[str, str]) -> tuple[Path, ...]:
     """All files that settings may come from, whether they are there or not."""
     return (config or SITE_FILE, *_switches(config or SITE_FILE), _user_file(environment))

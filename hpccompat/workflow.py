@@ -20,6 +20,7 @@ from hpccompat.document.tree import as_data
 from hpccompat.document.yaml import Limits, parse
 from hpccompat.errors import (
     DocumentError,
+    ImageUnknown,
     InvalidReference,
     RecordError,
     SlurmError,
@@ -69,13 +70,13 @@ class Message:
 
 @dataclass(frozen=True)
 class Submission:
-    """What a door hands over: a job, by component. `ours`: our options, name -> values. `plugin_images`: (origin, name)
-    as options of container plugins name them. `doubts`: what could not be known of the request. `misplaced`: what was
-    surely meant for us, and does not reach us. `unreadable`: why its script could not be read, if that is so."""
+    """What a door hands over: a job, by component. `command`: Slurm's, that takes it. `ours`: our options, name ->
+    values. `doubts`: what could not be known of the request. `misplaced`: what was surely meant for us, and does not
+    reach us. `unreadable`: why its script could not be read, if that is so."""
 
     components: tuple[JobRequest, ...]
+    command: str = "sbatch"
     ours: tuple[Values, ...] = ()
-    plugin_images: tuple[tuple[tuple[str, str], ...], ...] = ()
     doubts: tuple[str, ...] = ()
     misplaced: tuple[str, ...] = ()
     unreadable: str = ""
@@ -149,15 +150,14 @@ def plan_submission(
     components = []
     for number, request in enumerate(submission.components):
         ours = submission.ours[number] if number < len(submission.ours) else {}
-        images = submission.plugin_images[number] if number < len(submission.plugin_images) else ()
-        demands = find_demands(ours, request, environment, images)
+        demands = find_demands(ours, request, environment)
         component = Component(request, demands)
         try:
             if submission.unreadable:
                 raise _Unclear("unavailable", submission.unreadable)
-            component, found = _plan(component, cluster, settings, compat)
+            component, found = _plan(component, cluster, settings, compat, submission.command)
         except _Unclear as unclear:
-            found, denied = _settle(unclear, settings, compat, demands)
+            found, denied = _settle(unclear, settings, compat, demands, submission.command)
             component = replace(unclear.component or component, rewrite=Rewrite(), refused=denied)
         components.append(component)
         prefix = f"component {number}: " if len(submission.components) > 1 else ""
@@ -228,7 +228,9 @@ class _Cluster:
             return Published()
 
 
-def _plan(component: Component, cluster: _Cluster, settings: Settings, compat: str) -> tuple[Component, list[Message]]:
+def _plan(
+    component: Component, cluster: _Cluster, settings: Settings, compat: str, command: str
+) -> tuple[Component, list[Message]]:
     request = component.request
     if not component.demands:
         text = "the job names no image (--compat-image, a #COMPAT line, HPCCOMPAT_IMAGE, a container plugin's option)"
@@ -285,7 +287,7 @@ def _plan(component: Component, cluster: _Cluster, settings: Settings, compat: s
         eligible=chosen.eligible,
         reasons=_reasons_among(selection.reasons, chosen.candidates),
     )
-    component, more = _rewritten(component, chosen, selection, own, cluster, compat)
+    component, more = _rewritten(component, chosen, selection, own, cluster, compat, command)
     return component, [*messages, *more]
 
 
@@ -305,7 +307,13 @@ def _as_constrained(constraint: str, nodes: frozenset[str], inventory: Inventory
 
 
 def _rewritten(
-    component: Component, chosen: Eligibility, selection: Selection, own: Sequence[str], cluster: _Cluster, compat: str
+    component: Component,
+    chosen: Eligibility,
+    selection: Selection,
+    own: Sequence[str],
+    cluster: _Cluster,
+    compat: str,
+    command: str,
 ) -> tuple[Component, list[Message]]:
     request, inventory, settings = component.request, cluster.inventory, cluster.settings
     name = " and ".join(each.name for each in component.demands)
@@ -317,7 +325,7 @@ def _rewritten(
             f"no node is known to be compatible with {name}, and of some nothing is known: {len(selection.recorded)} "
             f"of {len(inventory.nodes)} nodes have reported"
         )
-        found, denied = _settle(_Unclear("no_records", text), settings, compat, component.demands)
+        found, denied = _settle(_Unclear("no_records", text), settings, compat, component.demands, command)
         messages += found
         if denied:
             return replace(component, refused=True), messages
@@ -464,6 +472,8 @@ def _resolve_for_job(demand: Demand, settings: Settings) -> Resolved:
         resolved = resolve(demand, settings.deadline, settings.plain_http)
     except (InvalidReference, DocumentError) as error:
         raise _Unclear("invalid", f"{demand.origin} {demand.name}: {error}") from error
+    except ImageUnknown as error:
+        raise _Unclear("image_unknown", str(error)) from error
     except Unavailable as error:
         raise _Unclear("unavailable", str(error)) from error
     if resolved is None:
@@ -485,11 +495,11 @@ def _compat_level(submission: Submission, settings: Settings) -> tuple[str, list
 
 
 def _settle(
-    unclear: _Unclear, settings: Settings, compat: str, demands: Sequence[Demand]
+    unclear: _Unclear, settings: Settings, compat: str, demands: Sequence[Demand], command: str
 ) -> tuple[list[Message], bool]:
     """What the policy says of a state: the message, if any, and whether the job is refused."""
     action = getattr(settings.policy, unclear.state)
-    if unclear.state == "no_spec" and any(each.named_to_us for each in demands):
+    if unclear.state in ("no_spec", "image_unknown") and any(each.named_to_us for each in demands):
         # The user has named the image to us, and will want to know.
         action = max(action, "warn", key=ACTIONS.index)
     if compat == "require":
@@ -504,7 +514,7 @@ def _settle(
     if compat == "require":
         hint = " (--compat=require asks to refuse it then)"
     elif settings.mode != "enforce":
-        hint = " (to submit this one job all the same: --compat=warn)"
+        hint = f" (to submit this one job all the same: hpccompat {command} --compat=warn …)"
     return [Message("error", unclear.state, unclear.text + hint)], True
 
 

@@ -29,13 +29,14 @@ BELOW = {
     "plan": ("spec", "nodes"),
     "spack": ("spec", "features", "reference", "artifact"),
     "slurm": ("plan", "nodes", "launch"),
-    "demand": ("slurm",),
+    "demand": ("slurm", "runtimes"),
     "resolution": ("demand", "artifact", "spec"),
     "workflow": ("settings", "resolution", "plan_cache", "artifact", "runtimes", "plan", "spack", "slurm"),
 }
 # A command: the workflow, settings, and what it fronts.
 FRONTS = {
     "submit": ("slurm", "plan_cache"),
+    "hook": ("slurm", "plan_cache", "runtimes"),
     "plan": ("slurm",),
     "check": ("resolution", "plan", "sources"),
     "features": ("sources", "nodes"),
@@ -64,6 +65,7 @@ PURE = [
     "slurm/constraint.py",
     "slurm/labels.py",
     "slurm/labelling.py",
+    "slurm/cli_filter.py",
 ]
 
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "spec": ("spec", "validate compatibility specs"),
     "features": ("features", "discover this host's features, collect them into the store, show records"),
     "index": ("index", "take the nodes' records into the index that queries read"),
+    "hook": ("hook", "what Slurm's cli_filter plugin calls"),
     "publish": ("publish", "keep labels on the nodes that satisfy the requirements in use, as Slurm features"),
 }
 OUTPUTS = ("table", "json", "nfd-json")

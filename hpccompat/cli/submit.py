@@ -132,6 +132,7 @@ def submission_of(line: CommandLine, stdin: str | None) -> Submission:
     ]
     return Submission(
         requests.components,
+        line.command,
         tuple(each.ours for each in line.components),
         doubts=requests.doubts,
         misplaced=tuple(misplaced),

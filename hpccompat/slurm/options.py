@@ -287,6 +287,11 @@ def _cluster(letters: str, command: str) -> tuple[list[str], str, str]:
     return flags, "", ""
 
 
+def of_slurm(option: str, command: str) -> bool:
+    """Whether Slurm itself has the option, in some release; else a plugin has."""
+    return option in _LONG[command]
+
+
 def options_in_help(text: str) -> dict[str, Value]:
     """The long options that a command's --help lists, and whether they take a value."""
     found = {}

@@ -17,7 +17,7 @@ from hpccompat.errors import UsageError
 from hpccompat.nodes.hostlist import expand
 from hpccompat.slurm.dialects import translate
 from hpccompat.slurm.directives import Section, read_directives
-from hpccompat.slurm.options import CommandLine, read_options
+from hpccompat.slurm.options import CommandLine, of_slurm, read_options
 
 # Of what is read here, the options that begin anew with each component.
 _ANEW = frozenset("constraint distribution nodefile nodelist nodes ntasks partition".split())
@@ -66,7 +66,8 @@ class JobRequest:
     `exclude`, `nodelist`: hostlists, or the name of a file of them if there is a slash in it; `nodefile` always
     names one. `partitions`: empty for the default one. `min_nodes`: what --nodes asks for; a list of nodes may
     hold more, and a job takes all of it. `one_node`: it asks for at most one; without a number of nodes Slurm
-    may spread the tasks over several. `compat`: #COMPAT key -> values of the component's section of the script.
+    may spread the tasks over several. `plugin_options`: what a SPANK plugin's options are given, by option, or by
+    `plugin/option` where the plugin is known. `compat`: #COMPAT key -> values of the component's section of the script.
     """
 
     constraint: str = ""
@@ -83,6 +84,7 @@ class JobRequest:
     container: str = ""
     reservation: str = ""
     chdir: str = ""
+    plugin_options: Mapping[str, str] = field(default_factory=dict)
     compat: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -113,19 +115,19 @@ def merge(line: CommandLine, script: str, environment: Mapping[str, str]) -> Req
     pbs_ignored = line.has("ignore-pbs") or _is_set(environment.get("SBATCH_IGNORE_PBS"))
     values: dict[str, str] = {}
     for component in line.components:
-        _apply(values, component.given)
+        _apply(values, component.given, line.command)
     requests = []
     for index in range(max(len(sections), len(line.components))):
         own = sections[index] if index < len(sections) else _Script(Section(), line)
         values = {option: value for option, value in values.items() if option not in _ANEW}
-        _apply(values, own.given)
+        _apply(values, own.given, line.command)
         pbs_ignored = pbs_ignored or "ignore-pbs" in values
         if translation and not pbs_ignored:
-            _apply(values, translation.given)
+            _apply(values, translation.given, line.command)
             doubts += [translation.doubt] if translation.doubt else []
-        _apply(values, variables)
-        _apply(values, line.components[min(index, len(line.components) - 1)].given)
-        requests.append(_request(values, own.compat))
+        _apply(values, variables, line.command)
+        _apply(values, line.components[min(index, len(line.components) - 1)].given, line.command)
+        requests.append(_request(values, own.compat, line.command))
         doubts += _doubts(values, environment)
     unknown = tuple(each.unknown for each in sections if each.unknown)
     return Requests(tuple(requests), tuple(dict.fromkeys(doubts)), directives.unread, unknown)
@@ -139,9 +141,9 @@ class _Script:
         self.given, self.unknown, self.compat = read.given, read.unknown, section.compat
 
 
-def _apply(values: dict[str, str], given: Iterable[tuple[str, str]]) -> None:
+def _apply(values: dict[str, str], given: Iterable[tuple[str, str]], command: str) -> None:
     for option, value in given:
-        if option in _READ:
+        if option in _READ or not of_slurm(option, command):
             values[option] = value
         if option == "nodelist":
             # A list after a file counts; after a list, the file does.
@@ -155,9 +157,9 @@ def _is_set(value: str | None) -> bool:
     return value == "" or value.lower() == "yes" or bool(re.match(r"\s*[-+]?0*[1-9]", value))
 
 
-def _request(values: Mapping[str, str], compat: Mapping[str, tuple[str, ...]]) -> JobRequest:
+def _request(values: Mapping[str, str], compat: Mapping[str, tuple[str, ...]], command: str) -> JobRequest:
     get = values.get
-    least, most = _nodes(get("nodes", ""), get("ntasks", ""))
+    least, most = numbers_of_nodes(get("nodes", ""), get("ntasks", ""))
     return JobRequest(
         constraint=get("constraint", ""),
         prefer=get("prefer", ""),
@@ -173,11 +175,12 @@ def _request(values: Mapping[str, str], compat: Mapping[str, tuple[str, ...]]) -
         container=get("container", ""),
         reservation=get("reservation", ""),
         chdir=get("chdir", ""),
+        plugin_options={option: value for option, value in values.items() if not of_slurm(option, command)},
         compat=compat,
     )
 
 
-def _nodes(nodes: str, tasks: str) -> tuple[int, int | None]:
+def numbers_of_nodes(nodes: str, tasks: str) -> tuple[int, int | None]:
     """The least and the highest number of nodes, None where none is given: of `4`, `2-4`, `2k`, `-3`, and `2,4`,
     which newer releases take. A job gets no more nodes than tasks."""
     if not nodes.strip():

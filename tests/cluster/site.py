@@ -19,13 +19,15 @@ HPCCOMPAT = Path(sys.executable).parent / "hpccompat"
 
 @dataclass
 class Site:
-    """`nodes`: node name -> the name of a host root under tests/data/hosts, or a root's path."""
+    """`nodes`: node name -> the name of a host root under tests/data/hosts, or a root's path. `slurm_settings`: more
+    lines of slurm.conf."""
 
     directory: Path
     nodes: Mapping[str, str]
     settings: str = ""
     partitions: dict[str, list[str]] = field(default_factory=dict)
     features: Mapping[str, str] = field(default_factory=dict)
+    slurm_settings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.directory.mkdir(exist_ok=True)
@@ -45,6 +47,7 @@ class Site:
             {node: self.features.get(node, "") for node in self.nodes},
             prolog=self.prolog,
             partitions=self.partitions,  # type: ignore[arg-type]
+            settings=self.slurm_settings,
         )
 
     def configure(self, settings: str = "") -> None:
@@ -58,6 +61,15 @@ class Site:
         script = PROJECT / "slurm" / "prolog.d" / "50-hpccompat"
         self.prolog.write_text(f"#!/bin/sh\nexec {script} {defaults}\n")
         self.prolog.chmod(self.prolog.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+
+    def install_plugin(self, defaults: str = "", own: str = "") -> None:
+        """What an admin does: cli_filter.lua beside slurm.conf; here it also names this site's file of defaults.
+        `own`: the site's own functions, after ours."""
+        file = self.directory / "etc" / "plugin"
+        file.write_text(defaults or f"HPCCOMPAT={HPCCOMPAT}\nHPCCOMPAT_CONFIG='{self.config}'\n")
+        script = PROJECT / "slurm" / "cli_filter.lua"
+        text = f'hpccompat_defaults = "{file}"\ndofile("{script}")\n{own}\n'
+        (self.slurm.conf.parent / "cli_filter.lua").write_text(text)
 
     def hpccompat(self, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
         return self.slurm.run(str(HPCCOMPAT), "--config", str(self.config), *arguments, **options)

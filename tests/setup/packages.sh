@@ -1,10 +1,10 @@
 #!/bin/sh
 # Installs the Debian packages that the tests and the demo run: Slurm, munge,
-# docker-registry, a Python that can make virtual environments, strace.
+# docker-registry, a Python that can make virtual environments, strace, and what compiles a plugin for Slurm.
 # Starts no service, and leaves none enabled that it installed.
 set -eu
 
-packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge docker-registry python3-venv strace"
+packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge docker-registry python3-venv strace gcc libc6-dev libslurm-dev"
 units="slurmctld slurmd munge docker-registry"
 
 missing=
