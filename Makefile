@@ -29,10 +29,11 @@ check: $(VENV)/.complete
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(VENV)/.complete
+bench: packages $(VENV)/.complete
 	$(BIN)/python benchmarks/rules.py
 	$(BIN)/python benchmarks/collector.py
 	$(BIN)/python benchmarks/cluster.py
+	$(BIN)/python -m benchmarks.submission
 
 race: packages $(VENV)/.complete
 	HPCCOMPAT_TEST_KILLS=100 $(BIN)/pytest tests/nodes/test_index_race.py

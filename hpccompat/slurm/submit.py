@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from hpccompat.errors import SlurmError
 from hpccompat.launch import OUT_OF_DATE
+from hpccompat.nodes.hostlist import expand
 from hpccompat.slurm.command import program
 from hpccompat.slurm.options import CommandLine
 from hpccompat.slurm.plan import Rewrite
@@ -64,7 +65,8 @@ def _files(rewrites: Sequence[Rewrite]) -> Iterator[list[str | None]]:
                 files.append(None)
                 continue
             file = stack.enter_context(tempfile.NamedTemporaryFile("w", prefix="hpccompat-exclude-", suffix=".txt"))
-            file.write(f"{rewrite.exclude}\n")
+            # A name a line: in a file Slurm (22.05) takes brackets with more than a few numbers for one name.
+            file.writelines(f"{name}\n" for name in expand(rewrite.exclude or ""))
             file.flush()
             files.append(file.name)
         yield files

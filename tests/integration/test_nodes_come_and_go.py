@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from hpccompat.nodes.hostlist import expand
+from hpccompat.nodes.hostlist import expand, fold
 from hpccompat.slurm.labels import label_of
 from tests.cluster.daemons import free_ports
 from tests.cluster.site import HOSTS, Site
 from tests.integration.line import SOLVER
 from tests.integration.publishing import ETH, FEATURES, IB, NODES, SOLVES, Publishing
 
+# A partition that the jobs don't use.
+FAR = tuple(f"x{number:02}" for number in range(0, 40, 2))
 JOB = (f"--compat-spec={SOLVER}", "-o/dev/null", "--wrap", "true")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cloudy(loopback: Path) -> Iterator[Site]:
     """Two nodes that are there, and two of the cloud that are powered down: one of either kind."""
     nodes = {"ib1": IB, "eth1": ETH}
@@ -27,7 +30,8 @@ def cloudy(loopback: Path) -> Iterator[Site]:
         for name, port in zip(("cib", "ceth"), ports, strict=True)
     ]
     power = ("SuspendProgram=/bin/true", "ResumeProgram=/bin/true", "SuspendTime=3600", "ResumeTimeout=60")
-    members = {"all": [*nodes, "cib", "ceth"]}
+    lines.append(f"NodeName={fold(FAR)} NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=4 State=CLOUD")
+    members = {"all": [*nodes, "cib", "ceth"], "far": [fold(FAR)]}
     site = Site(loopback / "cloudy", nodes, partitions=members, slurm_settings=(*power, *lines))
     try:
         site.start()
@@ -50,8 +54,30 @@ def test_a_powered_down_node_of_the_cloud_is_one_like_others(cloudy: Site) -> No
     )
     job = cloudy.slurm.job(job_id)
     assert job["JobState"] == "CONFIGURING"
-    assert set(expand(job["ExcNodeList"])) == {"ceth", "eth1"}
+    assert set(expand(job["ExcNodeList"])) == {"ceth", "eth1", *FAR}
     cloudy.slurm.run("scancel", job_id)
+
+
+def test_a_long_list_goes_by_file(cloudy: Site) -> None:
+    # The limit is that of one argument; a lower one lets a small cluster show the same way.
+    lowered = (
+        "import sys, hpccompat.slurm.plan as plan, hpccompat.cli.main as main; plan.ARGUMENT_LIMIT = 3; "
+        "sys.exit(main.main(sys.argv[1:]))"
+    )
+    done = cloudy.slurm.run(
+        sys.executable,
+        "-c",
+        lowered,
+        "--config",
+        str(cloudy.config),
+        "sbatch",
+        "-H",
+        "-x",
+        "x[00,02]",
+        *JOB,
+    )
+    assert done.returncode == 0, done.stderr
+    assert set(expand(cloudy.slurm.job(done.stdout.split()[-1])["ExcNodeList"])) == {"ceth", "eth1", *FAR}
 
 
 def test_jobs_for_other_clusters_go_as_they_are(here: Publishing) -> None:

@@ -84,20 +84,6 @@ def test_standard_output_and_status_are_sbatchs(user: User, image: str) -> None:
     assert user.run("sbatch", "--help").stdout == user.bare("sbatch", "--help").stdout
 
 
-def test_a_long_list_goes_by_file(user: User, image: str) -> None:
-    # The limit is that of one argument; a lower one lets a small cluster show the same way.
-    lowered = (
-        "import sys, hpccompat.slurm.plan as plan, hpccompat.cli.main as main; plan.ARGUMENT_LIMIT = 3; "
-        "sys.exit(main.main(sys.argv[1:]))"
-    )
-    python = str(Path(__import__("sys").executable))
-    submitted = user.bare(
-        python, "-c", lowered, "--config", str(user.config),
-        "sbatch", "-o/dev/null", f"--compat-image={image}", "--wrap", "true",
-    )  # fmt: skip
-    assert user.nodes(user.job(submitted)["ExcNodeList"]) == INCOMPATIBLE
-
-
 def test_a_submission_inside_a_job_is_planned(user: User, image: str) -> None:
     inner = f"{user.site.directory}/inner.sh"
     Path(inner).write_text(f"#!/bin/sh\n#SBATCH -o /dev/null\n#COMPAT image={image}\ntrue\n")
