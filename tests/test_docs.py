@@ -31,7 +31,11 @@ def test_every_setting_is_documented_with_its_default() -> None:
     keys, states = (DOCS / "settings.md").read_text().split("## Policy")
     defaults = {each.name: getattr(Settings(), each.name) for each in fields(Settings)}
     shown = {
-        name: "[]" if value == () else f"{value:g}" if isinstance(value, (int, float)) else str(value)
+        name: {(): "[]", True: "true", False: "false"}[value]
+        if isinstance(value, (tuple, bool)) and value in ((), True, False)
+        else f"{value:g}"
+        if isinstance(value, (int, float))
+        else str(value)
         for name, value in defaults.items()
         if name not in ("policy", "disabled", "notes")
     }

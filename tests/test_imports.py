@@ -43,7 +43,9 @@ FRONTS = {
     "records": ("sources", "nodes"),
     "index": ("sources", "nodes"),
     "publish": ("slurm",),
-    "spec": ("spec",),
+    "validation": ("spec",),
+    "attachments": ("resolution", "artifact", "spec"),
+    "cache": ("artifact",),
     "render": ("plan",),
 }
 EFFECTS = {"os", "subprocess", "socket", "logging", "time", "shutil", "tempfile", "requests", "pathlib", "threading"}
