@@ -20,6 +20,8 @@ PREFIX = "HPCCOMPAT_"
 INVENTORIES = ("scontrol", "pyslurm")
 # Labels stand in a constraint of at most 1024 bytes, and on every node's list of features.
 MOST_LABELS = 256
+START_CHECKS = ("off", "warn", "requeue")
+INTERACTIVE = ("warn", "cancel")
 MODES = ("observe", "advise", "enforce")
 ACTIONS = ("allow", "warn", "deny")
 # Of the environment, these are not settings.
@@ -44,14 +46,19 @@ class Policy:
 class Settings:
     """`collect_interval`, `collect_timeout` and `deadline` are seconds. `store_user`: the store's owner, if that is not
     root. `registries`: those that may be asked, none for any. `spec_map`: images -> the site's repositories with specs
-    for them. `cache`: a folder of the site's for specs that were looked up. `labels`: how many requirements are
-    published at a time; `label_specs`: files of specs that always are. `disabled`: the site's kill switch is on.
-    `notes`: what was left out of the user's own settings, and why."""
+    for them. `cache`: a folder of the site's for specs that were looked up. `start_tries`: how often a job is requeued.
+    `log`: `syslog`, or a file. `labels`: how many requirements are published at a time; `label_specs`: files of specs
+    that always are. `disabled`: the site's kill switch is on. `notes`: what was left out of the user's own settings,
+    and why."""
 
     store: Path = Path("/var/lib/hpccompat/store")
     store_user: str = ""
     spool: Path = Path("/var/lib/hpccompat/spool")
     inventory: str = "scontrol"
+    start_check: str = "warn"
+    start_tries: int = 3
+    start_interactive: str = "warn"
+    log: str = ""
     labels: int = 32
     label_specs: tuple[str, ...] = ()
     mode: str = "advise"
@@ -156,7 +163,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             raise SettingsError(f"environment: {name} is no setting; one state is {name}_NO_SPEC=warn")
         if key.startswith("policy_"):
             values.setdefault("policy", {})[key.removeprefix("policy_")] = text
-        elif key in ("min_coverage", "collect_interval", "collect_timeout", "deadline", "labels"):
+        elif key in ("min_coverage", "collect_interval", "collect_timeout", "deadline", "labels", "start_tries"):
             try:
                 values[key] = int(text) if text.isdecimal() else float(text)
             except ValueError as error:
@@ -216,6 +223,12 @@ def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settin
             if type(value) is not int or not 0 <= value <= MOST_LABELS:
                 raise SettingsError(f"{where} must be a whole number from 0 to {MOST_LABELS}, not {value!r}")
             changes[key] = value
+        elif key in ("start_check", "start_interactive"):
+            changes[key] = _one_of(value, START_CHECKS if key == "start_check" else INTERACTIVE, where)
+        elif key == "start_tries":
+            if type(value) is not int or not 0 <= value <= 100:
+                raise SettingsError(f"{where} must be a whole number from 0 to 100, not {value!r}")
+            changes[key] = value
         elif key == "mode":
             changes[key] = _one_of(value, MODES, where)
         elif key == "spec_map":
@@ -228,7 +241,7 @@ def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settin
             if not isinstance(value, bool):
                 raise SettingsError(f"{where} must be true or false, not {value!r}")
             changes[key] = value
-        elif key in ("host_root", "store_user", "ca_bundle", "cache"):
+        elif key in ("host_root", "store_user", "ca_bundle", "cache", "log"):
             changes[key] = _text(value, where)
         elif key in ("collect_interval", "collect_timeout"):
             # The prolog reads them too; to `timeout` 0 would mean no limit.

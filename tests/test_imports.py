@@ -18,6 +18,7 @@ BELOW = {
     "document": (),
     "plan_cache": (),
     "launch": ("plan_cache",),
+    "decision_log": (),
     "settings": (),
     "features": ("document",),
     "rules": ("features",),
@@ -35,8 +36,8 @@ BELOW = {
 }
 # A command: the workflow, settings, and what it fronts.
 FRONTS = {
-    "submit": ("slurm", "plan_cache"),
-    "hook": ("slurm", "plan_cache", "runtimes"),
+    "submit": ("slurm", "plan_cache", "decision_log"),
+    "hook": ("slurm", "plan_cache", "runtimes", "decision_log"),
     "plan": ("slurm",),
     "check": ("resolution", "plan", "sources"),
     "features": ("sources", "nodes"),

@@ -1,4 +1,5 @@
-"""`hpccompat hook cli-filter FILE`: what Slurm's cli_filter plugin asks for one component of a job."""
+"""`hpccompat hook cli-filter FILE`: what Slurm's cli_filter plugin asks for one component of a job; `hook job-start`:
+the prolog's last look."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ import re
 import sys
 from collections.abc import Sequence
 
-from hpccompat.cli.main import Context
-from hpccompat.errors import HpccompatError, SettingsError, UsageError
+from hpccompat.cli.main import Context, printable
+from hpccompat.decision_log import log_decision
+from hpccompat.errors import HpccompatError, SettingsError, SlurmError, StoreError, UsageError
 from hpccompat.plan_cache import folder_of, put
 from hpccompat.runtimes.plugin_options import PLUGIN_OPTIONS
 from hpccompat.settings import Settings, files, load_settings, variables
@@ -16,8 +18,10 @@ from hpccompat.slurm.cli_filter import KEPT, Asked, decode_fields, encode_fields
 from hpccompat.slurm.inventory_cache import own_cache
 
 HELP = """usage: hpccompat hook cli-filter FILE
+       hpccompat hook job-start --node NAME
 
-Answers the question that slurm/cli_filter.lua left in FILE; for that plugin alone."""
+cli-filter answers the question that slurm/cli_filter.lua left in FILE. job-start looks, in a prolog, whether the node
+still fits the job that starts there. For slurm/cli_filter.lua and slurm/prolog.d/50-hpccompat alone."""
 _LIMIT = 16 * 1024 * 1024
 # Of a file that a kept plan hangs on.
 _FILE_LIMIT = 256 * 1024
@@ -25,6 +29,8 @@ _KEY = re.compile(r"plugin-[0-9a-f]{16}", re.ASCII)
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
+    if len(arguments) == 3 and arguments[:2] == ["job-start", "--node"]:
+        return _job_start(arguments[2], context)
     if len(arguments) != 2 or arguments[0] != "cli-filter":
         print(HELP)
         return 0 if list(arguments) in (["-h"], ["--help"]) else UsageError.exit_code
@@ -46,9 +52,35 @@ def run(arguments: Sequence[str], context: Context) -> int:
     return 0
 
 
+def _job_start(node: str, context: Context) -> int:
+    """Status 0 in every case: a prolog must not fail."""
+    from hpccompat.nodes.record import node_name
+    from hpccompat.nodes.store import Store
+    from hpccompat.slurm.job_start import Check, complain, look
+    from hpccompat.slurm.spool import Spool
+
+    settings = load_settings(context.config, tolerant=True)
+    if settings.disabled or settings.start_check == "off":
+        return 0
+    # Observing means: look, log, and leave the job alone.
+    mode = "warn" if settings.mode == "observe" else settings.start_check
+    check = Check(mode, settings.start_tries, settings.start_interactive, settings.collect_timeout)
+    try:
+        outcome = look(os.environ, node_name(node), Store(settings.store), Spool(settings.spool), check)
+    except (StoreError, SlurmError) as error:
+        outcome = complain(error, os.environ)
+    if outcome is None:
+        return 0
+    decision = {"event": "start", "job": os.environ.get("SLURM_JOB_ID", ""), "node": node}
+    log_decision(settings.log, {**decision, "outcome": outcome.action, "text": outcome.text})
+    if outcome.action != "fits":
+        print(printable(outcome.text), file=sys.stderr)
+    return 0
+
+
 def _answer(asked: Asked, question: bytes, context: Context, settings: Settings) -> bytes:
     from hpccompat.cli.render import show_reasons, shown
-    from hpccompat.workflow import Submission, announce, plan_submission
+    from hpccompat.workflow import Submission, announce, decision, plan_submission
 
     made_of = _made_of(asked, context, settings)
     unread = [
@@ -57,6 +89,7 @@ def _answer(asked: Asked, question: bytes, context: Context, settings: Settings)
     submission = Submission((asked.request,), asked.command, misplaced=tuple(unread if asked.offset == 0 else ()))
     plan = plan_submission(submission, settings, os.environ, own_cache())
     remarks = announce(plan, settings)
+    log_decision(settings.log, decision(plan, asked.command))
     said = [("say", shown(each)) for each in (*plan.messages, *remarks) if each.level != "info" or not asked.quiet]
     fields = [("outcome", plan.outcome), *said]
     if plan.outcome == "refused":

@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from hpccompat.cli.main import Context
+from hpccompat.decision_log import log_decision
 from hpccompat.errors import HpccompatError, Refused, SlurmError, UsageError
 from hpccompat.plan_cache import CachedPlan, digest_of, keep
 from hpccompat.settings import Settings, files, load_settings
@@ -37,7 +38,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
     settings = Settings()
     try:
         from hpccompat.cli.render import show_messages, show_reasons, shown
-        from hpccompat.workflow import announce, plan_submission
+        from hpccompat.workflow import announce, decision, plan_submission
 
         settings = load_settings(context.config, tolerant=True)
         made_of = _made_of(line, context, settings)
@@ -50,6 +51,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
 
     audible = [each for each in plan.messages if each.level != "info" or not line.quiet]
     show_messages(audible)
+    log_decision(settings.log, decision(plan, line.command))
     if plan.outcome == "refused":
         for component in plan.components:
             show_reasons(component.reasons, sys.stderr)

@@ -59,13 +59,16 @@ class Task:
 @dataclass(frozen=True)
 class Answer:
     """`nodes`: those whose verdict is compatible. `error`: why there is no answer. `bad`: it took too much, and had
-    better not be tried again soon. `unclear`: that was not its own fault."""
+    better not be tried again soon. `unclear`: that was not its own fault. `verdict` and `why`: of the one node that was
+    asked for."""
 
     id: str
     nodes: frozenset[str] = field(default_factory=frozenset)
     error: str = ""
     bad: bool = False
     unclear: bool = False
+    verdict: str = ""
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,13 @@ class Limits:
     together: float = 30.0
 
 
-def evaluate(tasks: Sequence[Task], store: Store, spool: Spool, limits: Limits) -> list[Answer]:
-    """One answer for each task. Raises StoreError where the store can't be opened: that is never "no node"."""
+def evaluate(tasks: Sequence[Task], store: Store, spool: Spool, limits: Limits, node: str = "") -> list[Answer]:
+    """One answer for each task. `node`: only this one is looked at, by its record. Raises StoreError where the store
+    can't be opened: that is never "no node"."""
     answers: list[Answer] = []
     end = time.monotonic() + limits.together
     while len(answers) < len(tasks):
-        with _Child(tasks[len(answers) :], store, spool, limits) as child:
+        with _Child(tasks[len(answers) :], store, spool, limits, node) as child:
             for line in child.lines(limits.each):
                 answers.append(_read(tasks[len(answers)], line))
                 if len(answers) == len(tasks) or time.monotonic() > end:
@@ -101,15 +105,16 @@ def _read(task: Task, line: bytes) -> Answer:
         if said["error"]:
             return Answer(task.id, error=str(said["error"])[:500], unclear=said.get("unclear") is True)
         id, nodes = task.id or str(said["id"]), frozenset(map(str, said["nodes"]))
+        verdict, why = str(said.get("verdict", "")), str(said.get("why", ""))[:500]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Answer(task.id, error="evaluating it went wrong", bad=True)
-    return Answer(id, nodes)
+    return Answer(id, nodes, verdict=verdict, why=why)
 
 
 class _Child:
     """`failed`: why it did not get to its end; "" if it did, or was not waited for."""
 
-    def __init__(self, tasks: Sequence[Task], store: Store, spool: Spool, limits: Limits) -> None:
+    def __init__(self, tasks: Sequence[Task], store: Store, spool: Spool, limits: Limits, node: str) -> None:
         self.failed = ""
         self._rest = b""
         self.reader, writer = os.pipe()
@@ -118,7 +123,7 @@ class _Child:
             status = 1
             try:
                 os.close(self.reader)
-                _work(tasks, store, spool, limits, writer)
+                _work(tasks, store, spool, limits, node, writer)
                 status = 0
             finally:
                 # Nothing of the parent's may run here: no handlers, no buffers.
@@ -162,7 +167,7 @@ class _Child:
 # -- in the child
 
 
-def _work(tasks: Sequence[Task], store: Store, spool: Spool, limits: Limits, writer: int) -> None:
+def _work(tasks: Sequence[Task], store: Store, spool: Spool, limits: Limits, node: str, writer: int) -> None:
     for text in _WARMING:
         with contextlib.suppress(DocumentError):
             found = requirement(load_spec(text))
@@ -170,8 +175,9 @@ def _work(tasks: Sequence[Task], store: Store, spool: Spool, limits: Limits, wri
             load_requirement(found.dump().encode(), found.id)
     _confine(writer, limits)
     try:
-        index = open_index(store)
-        table: NodeTable = store.table(store.names()) if index is None else index
+        # One node's record is read itself: it has just been written.
+        index = None if node else open_index(store)
+        table: NodeTable = store.table([node] if node else store.names()) if index is None else index
     except StoreError as error:
         _write(writer, str(error).replace("\n", " ").encode("utf-8", "replace") + b"\n")
         return
@@ -185,6 +191,11 @@ def _work(tasks: Sequence[Task], store: Store, spool: Spool, limits: Limits, wri
                 "nodes": sorted(selection.nodes(Verdict.COMPATIBLE)),
                 "error": "",
             }
+            if node:
+                said |= {
+                    "verdict": selection.verdicts[node].value,
+                    "why": "; ".join(each.text for each in selection.reasons),
+                }
         except StoreError as error:
             said = {"error": str(error), "unclear": True}
         except HpccompatError as error:

@@ -210,7 +210,7 @@ def test_plugins_that_change_features_end_publishing(here: Publishing) -> None:
 
 # Loaded before the user changes: others may not read where this Python is installed.
 AS_NOBODY = """
-import encodings.utf_8_sig, os, sys, tomllib, re2, hpccompat.cli.publish
+import encodings.utf_8_sig, os, sys, tomllib, re2, hpccompat.cli.publish, hpccompat.document.yaml
 from hpccompat.cli.main import main
 os.setgroups([])
 os.setgid(65534)
