@@ -89,7 +89,8 @@ def _keep(
     in_script = {each for component in plan.components for each in _files_of(component)}
     if line.has("wait") or any(each.needs_file for each in plan.rewrites) or not in_script <= made_of.keys():
         return
-    behind = max(len(line.script) - 1, 0)
+    # A command's own words may name an image.
+    behind = max(len(line.script) - 1, 0) if line.command == "sbatch" else 0
     words = line.arguments([each.options() for each in plan.rewrites])
     cached = CachedPlan("", program(line.command), list(words[: len(words) - behind]), said)
     config = str(context.config or "")
@@ -130,6 +131,7 @@ def submission_of(line: CommandLine, stdin: str | None) -> Submission:
         for word in line.script[1:]
         if word.partition("=")[0] in OURS
     ]
+    wrapped = line.components[-1].values.get("wrap", "")
     return Submission(
         requests.components,
         line.command,
@@ -137,6 +139,9 @@ def submission_of(line: CommandLine, stdin: str | None) -> Submission:
         doubts=requests.doubts,
         misplaced=tuple(misplaced),
         unreadable=unreadable,
+        script=wrapped if line.wrap else script,
+        script_name="--wrap" if line.wrap else os.path.basename(line.script[0]) if line.script else "standard input",
+        command_words=line.script if line.command != "sbatch" else (),
     )
 
 

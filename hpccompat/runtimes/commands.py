@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from hpccompat.runtimes import flags
 from hpccompat.runtimes.flags import Flags, Read, read_flags
+from hpccompat.runtimes.mentions import mentions
 from hpccompat.runtimes.names import Named, parse_name
-from hpccompat.runtimes.plugin_options import PLUGIN_OPTIONS, images_of_options
+from hpccompat.runtimes.plugin_options import images_of_options
 from hpccompat.runtimes.shell import ShellCommand, commands
 
 GUESS_LIMIT = 1000
@@ -101,9 +102,7 @@ SHELLS = ("sh", "bash", "dash", "ksh", "zsh")
 _RUNTIMES = {program: [row for row in RUNTIME_COMMANDS if program in row.programs]
              for row in RUNTIME_COMMANDS for program in row.programs}  # fmt: skip
 _STARTERS = {program: row for row in PREFIXES for program in row.programs}
-# A script without any of these names no image; the options stand for themselves in a script.
 PROGRAMS = tuple(_RUNTIMES)
-MENTIONS = (*PROGRAMS, *(f"--{row.option}" for row in PLUGIN_OPTIONS))
 
 
 def guess_images(script: str) -> tuple[Guess, ...]:
@@ -125,11 +124,6 @@ def guess_words(words: Sequence[str]) -> tuple[Guess, ...]:
 
 def guess_command(words: Sequence[str]) -> tuple[Named, ...]:
     return tuple(each.image for each in guess_words(words))
-
-
-def mentions(text: str) -> bool:
-    """Whether there is anything in a text that could name an image; most scripts end here."""
-    return any(each in text for each in MENTIONS)
 
 
 def _images(words: Sequence[str], depth: int) -> list[tuple[str, Named]]:

@@ -23,13 +23,17 @@ _NONE = ("unset", "invalid-context", "(null)")
 @dataclass(frozen=True)
 class Asked:
     """`command`: sbatch, srun or salloc. `offset`: the component's number. `unread`: lines of the script that look like
-    #COMPAT, and can't be read."""
+    #COMPAT, and can't be read. `script`: its text, or that of --wrap, and `script_name`; `words`: what srun or salloc
+    runs; both only where they can be no other component's."""
 
     command: str
     offset: int
     request: JobRequest
     quiet: bool = False
     unread: tuple[str, ...] = ()
+    script: str = ""
+    script_name: str = ""
+    words: tuple[str, ...] = ()
 
 
 def decode_fields(data: bytes) -> list[tuple[str, str]]:
@@ -96,4 +100,16 @@ def read_question(data: bytes) -> Asked:
         },
         compat=sections[number].compat if number < len(sections) else {},
     )
-    return Asked(command, number, request, "quiet" in fields, directives.unread)
+    alone = number == 0 and len(sections) == 1
+    wrapped = get("wrap", "") if command == "sbatch" else ""
+    words = tuple(value for name, value in fields.items() if name.startswith("argv/") and command != "sbatch")
+    return Asked(
+        command,
+        number,
+        request,
+        "quiet" in fields,
+        directives.unread,
+        script=(wrapped or script) if alone else "",
+        script_name="--wrap" if wrapped else get("script-name", "").rpartition("/")[2],
+        words=words if alone else (),
+    )

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from hpccompat.runtimes import commands as table
 from hpccompat.runtimes import flags
 from hpccompat.runtimes.commands import PREFIXES, RUNTIME_COMMANDS, guess_command, guess_images, guess_words
 from hpccompat.runtimes.flags import read_flags
+from hpccompat.runtimes.mentions import MENTIONS
 from hpccompat.runtimes.plugin_options import PLUGIN_OPTIONS
 from hpccompat.slurm import options
 
@@ -211,6 +213,13 @@ def test_every_prefix_has_two_examples_and_a_near_miss(row: table.Prefix) -> Non
 @pytest.mark.parametrize("row", PLUGIN_OPTIONS, ids=lambda row: row.option)
 def test_every_option_of_a_plugin_has_two_examples(row: table.RuntimeCommand) -> None:
     assert len([each for each in rows(STARTED) if each[1] == f"srun --{row.option}"]) >= 2
+
+
+def test_whatever_names_an_image_is_mentioned() -> None:
+    named = {*table.PROGRAMS, *(f"--{row.option}" for row in PLUGIN_OPTIONS)}
+    assert named == set(MENTIONS)
+    plugin = (Path(__file__).parents[2] / "slurm" / "cli_filter.lua").read_text()
+    assert set(re.findall(r'"([^"]+)"', plugin.split("local MENTIONS")[1].split("}")[0])) == named
 
 
 WITH_FLAGS = [row for row in RUNTIME_COMMANDS if not row.option]
