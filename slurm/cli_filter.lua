@@ -8,8 +8,8 @@
 --
 -- It runs as the user, inside the user's command. Slurm has already merged options, environment and #SBATCH lines; this
 -- hands them to `hpccompat hook cli-filter`, by file, and sets what comes back: constraint, prefer, exclude, comment.
--- A job that names no image costs no process. Whatever fails here lets the job go as it is, with a warning, unless the
--- site's policy says broken = "deny".
+-- A job that names neither an image nor a container runtime costs no process. Whatever fails here lets the job go as it
+-- is, with a warning, unless the site's policy says broken = "deny".
 --
 -- /etc/default/hpccompat, or the file that the global hpccompat_defaults names, may set, one a line:
 --   HPCCOMPAT                  the program, where it is not in /usr/bin or /usr/local/bin
