@@ -75,7 +75,7 @@ class Submission:
     """What a door hands over: a job, by component. `command`: Slurm's, that takes it. `ours`: our options, name ->
     values. `doubts`: what could not be known of the request. `misplaced`: what was surely meant for us, and does not
     reach us. `unreadable`: why its script could not be read, if that is so. `script`: its text, and `script_name` for
-    people; `command_words`: what srun or salloc runs; both for guesses alone."""
+    people; `command_words`: what srun or salloc runs, by component; both for guesses alone."""
 
     components: tuple[JobRequest, ...]
     command: str = "sbatch"
@@ -85,7 +85,7 @@ class Submission:
     unreadable: str = ""
     script: str = ""
     script_name: str = ""
-    command_words: tuple[str, ...] = ()
+    command_words: tuple[tuple[str, ...], ...] = ()
 
     def level(self) -> str:
         """The last --compat of all components; "" without."""
@@ -162,7 +162,7 @@ def plan_submission(
         try:
             if submission.unreadable:
                 raise _Unclear("unavailable", submission.unreadable)
-            guesses = () if demands else _guesses(submission, ours)
+            guesses = () if demands else _guesses(submission, number)
             if guesses:
                 component, found = _plan_guessed(component, guesses, cluster, settings, compat, submission.command)
             else:
@@ -239,12 +239,13 @@ class _Cluster:
             return Published()
 
 
-def _guesses(submission: Submission, ours: Values) -> tuple[Demand, ...]:
+def _guesses(submission: Submission, number: int) -> tuple[Demand, ...]:
     """Which component of several a command of the script belongs to is not known: then there is none."""
-    if len(submission.components) > 1:
-        return ()
+    script = submission.script if len(submission.components) == 1 else ""
+    words = submission.command_words[number] if number < len(submission.command_words) else ()
+    ours = submission.ours[number] if number < len(submission.ours) else {}
     name = submission.script_name or "the script"
-    return guess_demands(submission.components[0], submission.script, submission.command_words, name, ours)
+    return guess_demands(submission.components[number], script, words, name, ours)
 
 
 def _plan_guessed(

@@ -148,12 +148,18 @@ local function command_of(options)
         local wrap = given(options["wrap"]) and options["wrap"] or ""
         return mentions(wrap) and field("wrap", wrap) or ""
     end
-    local words, named = "", false
-    for number, word in ipairs(type(options["argv"]) == "table" and options["argv"] or {}) do
-        words = words .. field("argv/" .. number, word)
+    local list, name = type(options["argv"]) == "table" and options["argv"] or {}, "argv/"
+    if #list == 0 and options["type"] == "salloc" then
+        -- Slurm does not tell what salloc runs (22.05). We are in its process, and the hook tells its options apart.
+        list, name = {}, "command-line/"
+        for word in (read_file("/proc/self/cmdline") or ""):gmatch("([^%z]*)%z") do list[#list + 1] = word end
+    end
+    local words, named = {}, false
+    for number, word in ipairs(list) do
+        words[number] = field(name .. number, word)
         named = named or mentions(word)
     end
-    return named and words or ""
+    return named and table.concat(words) or ""
 end
 
 -- Whether there is anything to ask: an image named somewhere, or a site that wants to hear of jobs without one.

@@ -194,6 +194,13 @@ def test_a_site_or_user_that_wants_images_declared_is_not_served_by_a_guess(here
     assert here.plan("x", policy=Policy(no_image="deny")).outcome == "rewritten"
 
 
+def test_each_component_of_srun_has_its_own_command(here: Here) -> None:
+    words = (("apptainer", "exec", "docker://x"), (), ("apptainer", "exec", "docker://w"))
+    submission = Submission((JobRequest(),) * 3, "srun", command_words=words)
+    plan = plan_submission(submission, here.settings, {})
+    assert [each.exclude for each in plan.rewrites] == ["w1", None, "x1"]
+
+
 def test_jobs_that_are_left_alone(here: Here) -> None:
     assert here.plan("x", compat="off").outcome == "off"
     plan = here.plan("x", components=2)

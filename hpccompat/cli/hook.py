@@ -60,7 +60,7 @@ def _answer(asked: Asked, question: bytes, context: Context, settings: Settings)
         misplaced=tuple(unread if asked.offset == 0 else ()),
         script=asked.script,
         script_name=asked.script_name,
-        command_words=asked.words,
+        command_words=(asked.words,),
     )
     plan = plan_submission(submission, settings, os.environ, own_cache())
     remarks = announce(plan, settings)

@@ -141,8 +141,16 @@ def submission_of(line: CommandLine, stdin: str | None) -> Submission:
         unreadable=unreadable,
         script=wrapped if line.wrap else script,
         script_name="--wrap" if line.wrap else os.path.basename(line.script[0]) if line.script else "standard input",
-        command_words=line.script if line.command != "sbatch" else (),
+        command_words=_command_words(line),
     )
+
+
+def _command_words(line: CommandLine) -> tuple[tuple[str, ...], ...]:
+    """What each component of srun runs; what salloc runs, which is no component's if there are several."""
+    if line.command == "sbatch" or (line.command == "salloc" and len(line.components) > 1):
+        return ()
+    earlier = [each.tail[1:] if each.tail[:1] == ("--",) else each.tail for each in line.components[:-1]]
+    return (*earlier, line.script)
 
 
 def _unread(line: Unknown, arguments: Sequence[str], context: Context) -> int:

@@ -6,11 +6,12 @@ taken for anything else. Slurm has merged the request already; the plugin sees o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hpccompat.errors import UsageError
 from hpccompat.slurm.directives import read_directives
+from hpccompat.slurm.options import CommandLine, scan
 from hpccompat.slurm.request import JobRequest, numbers_of_nodes
 
 VERSION = "1"
@@ -24,7 +25,7 @@ _NONE = ("unset", "invalid-context", "(null)")
 class Asked:
     """`command`: sbatch, srun or salloc. `offset`: the component's number. `unread`: lines of the script that look like
     #COMPAT, and can't be read. `script`: its text, or that of --wrap, and `script_name`; `words`: what srun or salloc
-    runs; both only where they can be no other component's."""
+    runs; both only where they are surely this component's."""
 
     command: str
     offset: int
@@ -102,7 +103,6 @@ def read_question(data: bytes) -> Asked:
     )
     alone = number == 0 and len(sections) == 1
     wrapped = get("wrap", "") if command == "sbatch" else ""
-    words = tuple(value for name, value in fields.items() if name.startswith("argv/") and command != "sbatch")
     return Asked(
         command,
         number,
@@ -111,5 +111,18 @@ def read_question(data: bytes) -> Asked:
         directives.unread,
         script=(wrapped or script) if alone else "",
         script_name="--wrap" if wrapped else get("script-name", "").rpartition("/")[2],
-        words=words if alone else (),
+        words=_words(fields, command),
     )
+
+
+def _words(fields: Mapping[str, str], command: str) -> tuple[str, ...]:
+    """What the component runs: as Slurm has it of srun, or out of salloc's own command line, where that has one
+    component and no option that is in no table of ours."""
+    if command == "srun":
+        return tuple(value for name, value in fields.items() if name.startswith("argv/"))
+    if command != "salloc":
+        return ()
+    words = tuple(value for name, value in fields.items() if name.startswith("argv/"))
+    given = tuple(value for name, value in fields.items() if name.startswith("command-line/"))
+    line = scan(given[1:], {}, command)
+    return words or (line.script if isinstance(line, CommandLine) and len(line.components) == 1 else ())
