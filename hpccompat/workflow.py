@@ -432,7 +432,8 @@ def _rewritten(
     of_set = "" if chosen.chosen is None or len(selection.sets) < 2 else f" (by set {_set_name(component, chosen)})"
     text = f"{name}: {len(usable)} of {len(chosen.candidates)} nodes are eligible{of_set}: {fold(usable)}"
     if guessed:
-        text += f"; if the guess is wrong: hpccompat {command} --compat-image=REF …, or --compat=off"
+        off = "" if settings.mode == "enforce" else ", or --compat=off"
+        text += f"; if the guess is wrong: hpccompat {command} --compat-image=REF …{off}"
     messages.append(Message("info", "eligible", text))
     return replace(component, rewrite=rewrite), messages
 

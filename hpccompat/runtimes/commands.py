@@ -5,7 +5,7 @@ Sources: the runtimes' own documentation and code; their options are in `flags.p
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from hpccompat.runtimes import flags
@@ -20,6 +20,8 @@ _WORDS = 4096  # of one command
 _PREFIXES = 16  # in front of one command
 _DEPTH = 3  # of commands in each other, such as the text of `bash -c`
 
+# Where a job begins, unless it has --chdir.
+_STAYS = ((".",), ("$SLURM_SUBMIT_DIR",), ("${SLURM_SUBMIT_DIR}",))
 _FILES = (".sif", ".sqsh", ".img")
 _SCHEMES = (
     "docker://", "oras://", "library://", "shub://", "instance://", "dockerd://", "podman://", "docker-daemon:",
@@ -110,8 +112,8 @@ def guess_images(script: str) -> tuple[Guess, ...]:
     if not mentions(script):
         return ()
     found: list[Guess] = []
-    for command in commands(script):
-        found += [Guess(command.line, by, image) for by, image in _images(command.words, 0)]
+    for command, images in _images_of_all(commands(script), 0):
+        found += [Guess(command.line, by, image) for by, image in images]
         if len(found) >= GUESS_LIMIT:
             break
     return tuple(found[:GUESS_LIMIT])
@@ -124,6 +126,25 @@ def guess_words(words: Sequence[str]) -> tuple[Guess, ...]:
 
 def guess_command(words: Sequence[str]) -> tuple[Named, ...]:
     return tuple(each.image for each in guess_words(words))
+
+
+def _images_of_all(
+    script: Iterable[ShellCommand], depth: int
+) -> Iterator[tuple[ShellCommand, list[tuple[str, Named]]]]:
+    """Those of each command. Where the script goes to another folder, a relative path is not known any more."""
+    moved = False
+    for command in script:
+        moved = moved or (command.words[0] in ("cd", "pushd") and command.words[1:] not in _STAYS)
+        images = _images(command.words, depth)
+        yield command, [(by, _elsewhere(image) if moved else image) for by, image in images]
+
+
+def _elsewhere(image: Named) -> Named:
+    kind, _, path = image.name.partition(":")
+    archive = kind in ("oci", "oci-archive", "docker-archive") and not path.startswith("/")
+    if archive or image.name.startswith(("./", "../")):
+        return Named(unknown=f"{image.name!r} is in the folder that the script has gone to (cd)")
+    return image
 
 
 def _images(words: Sequence[str], depth: int) -> list[tuple[str, Named]]:
@@ -192,8 +213,7 @@ def _of_shell(words: Sequence[str], depth: int) -> list[tuple[str, Named]]:
     read = read_flags(words, flags.SHELL)
     if not read.has("c") or not read.rest or read.unknown:
         return []
-    inner: tuple[ShellCommand, ...] = commands(read.rest[0])
-    return [image for command in inner for image in _images(command.words, depth + 1)]
+    return [image for _, images in _images_of_all(commands(read.rest[0]), depth + 1) for image in images]
 
 
 def _of_runtime(program: str, words: Sequence[str]) -> list[tuple[str, Named]]:

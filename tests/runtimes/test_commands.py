@@ -156,7 +156,9 @@ exec x apptainer
 nohup apptainer exec a.sif                              | apptainer exec           | ./a.sif
 command apptainer exec a.sif                            | apptainer exec           | ./a.sif
 nohup x apptainer exec a.sif
-bash -lc 'cd /x && apptainer exec a.sif'                | apptainer exec           | ./a.sif
+bash -lc 'cd /x && apptainer exec a.sif'                | apptainer exec           | ?
+bash -lc 'cd /x && apptainer exec /a.sif'               | apptainer exec           | /a.sif
+bash -lc 'apptainer exec a.sif; cd /x'                  | apptainer exec           | ./a.sif
 sh -e -c "srun apptainer exec a.sif"                    | apptainer exec           | ./a.sif
 bash x.sh apptainer exec a.sif
 bash -c "echo apptainer exec a.sif"
@@ -293,6 +295,18 @@ def test_images_of_a_script() -> None:
     ]
     assert guess_images(SCRIPT.replace("bash", "perl")) == ()
     assert guess_images("#!/bin/sh\necho hello\n") == ()
+
+
+@pytest.mark.parametrize(
+    ("before", "known"),
+    [("cd /x", False), ("pushd $X", False), ("cd", False), ("cd .", True), ('cd "$SLURM_SUBMIT_DIR" || exit', True)],
+)
+def test_relative_paths_in_another_folder(before: str, known: bool) -> None:
+    for image, name in (("a.sif", "./a.sif"), ("oci-archive:a.tar", "oci-archive:a.tar")):
+        (found,) = guess_images(f"{before}\napptainer exec {image}\n")
+        assert found.image.name == (name if known else "")
+    for image in ("/a.sif", "docker://a", "oci-archive:/a.tar"):
+        assert guess_images(f"{before}\napptainer exec {image}\n")[0].image.name
 
 
 WORDS = st.sampled_from(
