@@ -1,8 +1,9 @@
 """Finished plans, kept for some seconds: people submit the same job hundreds of times.
 
 A plan is what the words up to the script's name become, in one folder, with one environment; what the script gets
-besides is no part of it. It holds as long as the files that it was made of have not changed: settings, script, spec
-and host files, the store's folders of records, and its `generation`, which index and publisher rewrite.
+besides is no part of it. (srun and salloc have no script: there it is all words.) It holds as long as the files that it
+was made of have not changed: settings, script, spec and host files, the store's folders of records, and its
+`generation`, which index and publisher rewrite.
 
 On the way of every submission: only what costs next to nothing is imported here.
 """
@@ -97,7 +98,9 @@ def find(command: str, config: str, words: list[str], environment: os._Environ[s
         if not folder or not _own(os.lstat(folder)):
             return None
         kept = set(os.listdir(folder))
-        for count in range(len(words), 0, -1):
+        # All words of srun and salloc decide; of sbatch those up to the script's name.
+        least = 0 if command == "sbatch" else len(words) - 1
+        for count in range(len(words), least, -1):
             key = _key(command, config, words[:count], environment)
             rest = words[count:]
             # What stands behind the script and looks like ours is worth a remark.

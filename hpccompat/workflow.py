@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hpccompat.artifact.access import Access
 from hpccompat.artifact.cache import SpecCache
-from hpccompat.demand import Demand, Values, find_demands
+from hpccompat.demand import Demand, Values, find_demands, guess_demands
 from hpccompat.document.tree import as_data
 from hpccompat.document.yaml import Limits, parse
 from hpccompat.errors import (
@@ -31,6 +31,7 @@ from hpccompat.errors import (
     UsageError,
 )
 from hpccompat.features.model import Features
+from hpccompat.guess import Looked, conflict, distinct, look_up
 from hpccompat.nodes.hostlist import expand, fold
 from hpccompat.nodes.index import open_index
 from hpccompat.nodes.record import SIZE_LIMIT, load_record
@@ -59,6 +60,7 @@ from hpccompat.spec.model import CompatibilitySpec
 # What may be over in a moment: a plan with such a message is made anew the next time.
 _PASSING = {"unavailable", "no_records", "broken", "inventory"}
 COMPAT_LEVELS = ("off", "warn", "require")
+_NO_IMAGE = "the job names no image (--compat-image, a #COMPAT line, HPCCOMPAT_IMAGE, a container plugin's option)"
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class Message:
 class Submission:
     """What a door hands over: a job, by component. `command`: Slurm's, that takes it. `ours`: our options, name ->
     values. `doubts`: what could not be known of the request. `misplaced`: what was surely meant for us, and does not
-    reach us. `unreadable`: why its script could not be read, if that is so."""
+    reach us. `unreadable`: why its script could not be read, if that is so. `script`: its text, and `script_name` for
+    people; `command_words`: what srun or salloc runs, by component; both for guesses alone."""
 
     components: tuple[JobRequest, ...]
     command: str = "sbatch"
@@ -82,6 +85,9 @@ class Submission:
     doubts: tuple[str, ...] = ()
     misplaced: tuple[str, ...] = ()
     unreadable: str = ""
+    script: str = ""
+    script_name: str = ""
+    command_words: tuple[tuple[str, ...], ...] = ()
 
     def level(self) -> str:
         """The last --compat of all components; "" without."""
@@ -92,11 +98,12 @@ class Submission:
 @dataclass(frozen=True)
 class Component:
     """How one component of the job was decided. `demands` and `digests` belong together; a digest is "" where there is
-    none."""
+    none. `guesses`: the images that its commands seem to use, where it declares none; one of them may be its demand."""
 
     request: JobRequest
     demands: tuple[Demand, ...] = ()
     digests: tuple[str, ...] = ()
+    guesses: tuple[Looked, ...] = ()
     rewrite: Rewrite = field(default_factory=Rewrite)
     requirements: tuple[Requirement, ...] = ()
     verdicts: Mapping[Verdict, frozenset[str]] = field(default_factory=dict)
@@ -157,7 +164,11 @@ def plan_submission(
         try:
             if submission.unreadable:
                 raise _Unclear("unavailable", submission.unreadable)
-            component, found = _plan(component, cluster, settings, compat, submission.command)
+            guesses = () if demands else _guesses(submission, number)
+            if guesses:
+                component, found = _plan_guessed(component, guesses, cluster, settings, compat, submission.command)
+            else:
+                component, found = _plan(component, cluster, settings, compat, submission.command)
         except _Unclear as unclear:
             found, denied = _settle(unclear, settings, compat, demands, submission.command)
             component = replace(unclear.component or component, rewrite=Rewrite(), refused=denied)
@@ -250,14 +261,71 @@ class _Cluster:
             return Published()
 
 
-def _plan(
-    component: Component, cluster: _Cluster, settings: Settings, compat: str, command: str
+def _guesses(submission: Submission, number: int) -> tuple[Demand, ...]:
+    """Which component of several a command of the script belongs to is not known: then there is none."""
+    script = submission.script if len(submission.components) == 1 else ""
+    words = submission.command_words[number] if number < len(submission.command_words) else ()
+    ours = submission.ours[number] if number < len(submission.ours) else {}
+    name = submission.script_name or "the script"
+    return guess_demands(submission.components[number], script, words, name, ours)
+
+
+def _plan_guessed(
+    component: Component, guesses: Sequence[Demand], cluster: _Cluster, settings: Settings, compat: str, command: str
 ) -> tuple[Component, list[Message]]:
+    """A guess can only help: it never refuses a job, and where it leads nowhere the job is one that names no image.
+    Whoever asks for --compat=require has to declare it."""
+    if compat == "require":
+        undeclared = tuple(
+            replace(each, why="a guess does not count for --compat=require") for each in distinct(guesses)
+        )
+        raise _Unclear(
+            "no_image", f"{_NO_IMAGE}; it seems to use {undeclared[0]}", replace(component, guesses=undeclared)
+        )
+
+    def look(demand: Demand, deadline: float) -> Looked:
+        try:
+            return Looked(demand, _resolve_for_job(demand, replace(settings, deadline=deadline)))
+        except _Unclear as unclear:
+            return Looked(demand, None, unclear.state, unclear.text)
+
+    looked, counts = look_up(guesses, look, settings.deadline)
+    component = replace(component, guesses=looked)
+    messages = []
+    for each in looked:
+        if each.state == "invalid":
+            messages += _settle(_Unclear("invalid", f"{each}: {each.why}"), settings, "warn", (), command)[0]
+    if counts is None or counts.resolved is None:
+        if text := conflict(looked):
+            return component, [*messages, Message("warning", "guess", text)]
+        if messages:
+            return component, messages
+        raise _Unclear("no_image", f"{_NO_IMAGE}, and what it seems to use leads to no spec", component)
+    component = replace(component, demands=(counts.demand,))
+    try:
+        component, found = _plan(component, cluster, settings, "warn", command, [counts.resolved])
+    except _Unclear as unclear:
+        component = unclear.component or component
+        if unclear.state == "unavailable":
+            why = tuple(replace(each, why=unclear.text) if each is counts else each for each in looked)
+            return replace(component, guesses=why), messages
+        found = _settle(unclear, settings, "warn", component.demands, command)[0]
+    return component, [*messages, *found]
+
+
+def _plan(
+    component: Component,
+    cluster: _Cluster,
+    settings: Settings,
+    compat: str,
+    command: str,
+    resolved: Sequence[Resolved] = (),
+) -> tuple[Component, list[Message]]:
+    """`resolved`: what the component's demands lead to, where that is known already."""
     request = component.request
     if not component.demands:
-        text = "the job names no image (--compat-image, a #COMPAT line, HPCCOMPAT_IMAGE, a container plugin's option)"
-        raise _Unclear("no_image", text)
-    resolved = [_resolve_for_job(each, settings) for each in component.demands]
+        raise _Unclear("no_image", _NO_IMAGE)
+    resolved = resolved or [_resolve_for_job(each, settings) for each in component.demands]
     component = replace(component, digests=tuple(each.image for each in resolved))
     if request.clusters:
         raise _Unclear("unavailable", "jobs for other clusters (-M) are not planned", component)
@@ -338,7 +406,8 @@ def _rewritten(
     command: str,
 ) -> tuple[Component, list[Message]]:
     request, inventory, settings = component.request, cluster.inventory, cluster.settings
-    name = " and ".join(each.name for each in component.demands)
+    guessed = "".join(f" (guessed from {each.origin})" for each in component.demands if each.guessed)
+    name = " and ".join(each.name for each in component.demands) + guessed
     messages = []
     if chosen.state == "no_node":
         raise _Unclear("no_node", _no_node_text(component, chosen, own, name), component)
@@ -384,6 +453,9 @@ def _rewritten(
         messages.append(Message("warning", "token", text))
     of_set = "" if chosen.chosen is None or len(selection.sets) < 2 else f" (by set {_set_name(component, chosen)})"
     text = f"{name}: {len(usable)} of {len(chosen.candidates)} nodes are eligible{of_set}: {fold(usable)}"
+    if guessed:
+        off = "" if settings.mode == "enforce" else ", or --compat=off"
+        text += f"; if the guess is wrong: hpccompat {command} --compat-image=REF …{off}"
     messages.append(Message("info", "eligible", text))
     return replace(component, rewrite=rewrite), messages
 

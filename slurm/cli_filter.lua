@@ -8,8 +8,8 @@
 --
 -- It runs as the user, inside the user's command. Slurm has already merged options, environment and #SBATCH lines; this
 -- hands them to `hpccompat hook cli-filter`, by file, and sets what comes back: constraint, prefer, exclude, comment.
--- A job that names no image costs no process. Whatever fails here lets the job go as it is, with a warning, unless the
--- site's policy says broken = "deny".
+-- A job that names neither an image nor a container runtime costs no process. Whatever fails here lets the job go as it
+-- is, with a warning, unless the site's policy says broken = "deny".
 --
 -- /etc/default/hpccompat, or the file that the global hpccompat_defaults names, may set, one a line:
 --   HPCCOMPAT                  the program, where it is not in /usr/bin or /usr/local/bin
@@ -24,6 +24,11 @@ local ASKED = {
     "array", "container", "reservation", "chdir",
 }
 local SET = { "constraint", "prefer", "exclude", "comment" }
+-- What names an image in a script, or in the command of srun and salloc: runtimes, and options of srun in scripts.
+local MENTIONS = {
+    "apptainer", "singularity", "docker", "podman", "podman-hpc", "enroot", "sarus", "ch-run", "shifter",
+    "--container-image", "--image", "--uenv", "--environment", "--singularity-container", "--container",
+}
 local VARIABLES = {
     "HPCCOMPAT_IMAGE", "HPCCOMPAT_POLICY_NO_IMAGE", "PYXIS_CONTAINER_IMAGE", "SLURM_SPANK_SHIFTER_IMAGE",
     "SHIFTER_IMAGE", "SHIFTER", "SLURM_UENV", "SLURM_SINGULARITY_CONTAINER",
@@ -130,10 +135,37 @@ local function of_plugins(options)
     return found
 end
 
+local function mentions(text)
+    for _, name in ipairs(MENTIONS) do
+        if text:find(name, 1, true) then return true end
+    end
+    return false
+end
+
+-- What the job runs besides a script, as fields, where that seems to name an image: --wrap, or srun's and salloc's words.
+local function command_of(options)
+    if options["type"] == "sbatch" then
+        local wrap = given(options["wrap"]) and options["wrap"] or ""
+        return mentions(wrap) and field("wrap", wrap) or ""
+    end
+    local list, name = type(options["argv"]) == "table" and options["argv"] or {}, "argv/"
+    if #list == 0 and options["type"] == "salloc" then
+        -- Slurm does not tell what salloc runs (22.05). We are in its process, and the hook tells its options apart.
+        list, name = {}, "command-line/"
+        for word in (read_file("/proc/self/cmdline") or ""):gmatch("([^%z]*)%z") do list[#list + 1] = word end
+    end
+    local words, named = {}, false
+    for number, word in ipairs(list) do
+        words[number] = field(name .. number, word)
+        named = named or mentions(word)
+    end
+    return named and table.concat(words) or ""
+end
+
 -- Whether there is anything to ask: an image named somewhere, or a site that wants to hear of jobs without one.
-local function concerns(options, script, plugins, settings)
-    if #plugins > 0 or given(options["container"]) then return true end
-    if script and script:find("COMPAT", 1, true) then return true end
+local function concerns(options, script, command, plugins, settings)
+    if #plugins > 0 or given(options["container"]) or command ~= "" then return true end
+    if script and (script:find("COMPAT", 1, true) or mentions(script)) then return true end
     for _, name in ipairs(VARIABLES) do
         if os.getenv(name) then return true end
     end
@@ -241,18 +273,21 @@ local function plan(options, offset)
     end
     if planned_by_wrapper() then return true end
     local settings = read_file(settings_file)
-    local script, plugins = script_of(options), of_plugins(options)
+    local script, plugins, command = script_of(options), of_plugins(options), command_of(options)
     local own = {}
     for _, name in ipairs(ASKED) do own[name] = users_own(options, name) end
     local answer, why = {}, nil
-    if concerns(options, script, plugins, settings) then
+    if concerns(options, script, command, plugins, settings) then
         local question = field("version", VERSION) .. field("type", kind) .. field("offset", tostring(offset or 0))
         for _, name in ipairs(ASKED) do
             if own[name] ~= "" then question = question .. field(name, own[name]) end
         end
         for _, each in ipairs(plugins) do question = question .. field("spank/" .. each[1], each[2]) end
         if given(options["quiet"]) and options["quiet"] ~= "0" then question = question .. field("quiet", "") end
-        if script then question = question .. field("script", script) end
+        if script then
+            question = question .. field("script", script) .. field("script-name", options["argv"][1])
+        end
+        question = question .. command
         local name = "plugin-" .. hashed(question)
         answer = kept(question, name)
         if not answer then

@@ -32,7 +32,8 @@ BELOW = {
     "slurm": ("plan", "nodes", "launch"),
     "demand": ("slurm", "runtimes"),
     "resolution": ("demand", "artifact", "spec"),
-    "workflow": ("settings", "resolution", "plan_cache", "artifact", "runtimes", "plan", "spack", "slurm"),
+    "guess": ("demand", "resolution", "reference"),
+    "workflow": ("settings", "guess", "resolution", "plan_cache", "artifact", "runtimes", "plan", "spack", "slurm"),
 }
 # A command: the workflow, settings, and what it fronts.
 FRONTS = {

@@ -147,3 +147,12 @@ def test_a_loop_takes_the_long_way(here: Here, monkeypatch: pytest.MonkeyPatch) 
     here.keep()
     monkeypatch.setenv("HPCCOMPAT_RUNNING", str(os.getppid()))
     assert launch(["sbatch", *WORDS]) is None
+
+
+@pytest.mark.parametrize(("command", "found"), [("sbatch", True), ("srun", False), ("salloc", False)])
+def test_of_sruns_words_all_decide(here: Here, command: str, found: bool) -> None:
+    """What they run may be a container runtime, and name its image."""
+    plan = CachedPlan("", str(here.program), ["-xn1", "apptainer"], [])
+    plan_cache.keep(command, "", ["apptainer"], os.environ, time.time() + 30, {}, plan)
+    assert plan_cache.find(command, "", ["apptainer"], os.environ) is not None
+    assert (plan_cache.find(command, "", ["apptainer", "exec"], os.environ) is not None) == found

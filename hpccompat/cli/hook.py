@@ -86,7 +86,14 @@ def _answer(asked: Asked, question: bytes, context: Context, settings: Settings)
     unread = [
         f"the script's line {each!r} is not understood (#COMPAT image=REF, spec=FILE, tag=T)" for each in asked.unread
     ]
-    submission = Submission((asked.request,), asked.command, misplaced=tuple(unread if asked.offset == 0 else ()))
+    submission = Submission(
+        (asked.request,),
+        asked.command,
+        misplaced=tuple(unread if asked.offset == 0 else ()),
+        script=asked.script,
+        script_name=asked.script_name,
+        command_words=(asked.words,),
+    )
     plan = plan_submission(submission, settings, os.environ, own_cache())
     remarks = announce(plan, settings)
     log_decision(settings.log, decision(plan, asked.command))

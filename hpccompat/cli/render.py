@@ -63,7 +63,11 @@ def show_plan(plan: Plan, argv: Sequence[str]) -> None:
         if len(plan.components) > 1:
             rows.append(("component", str(number)))
         for demand in component.demands:
-            rows.append((demand.kind, f"{demand.name}  ({demand.origin})"))
+            guessed = "guessed from " if demand.guessed else ""
+            rows.append((demand.kind, f"{demand.name}  ({guessed}{demand.origin})"))
+        for looked in component.guesses:
+            if looked.why or looked.demand not in component.demands:
+                rows.append(("guess", f"{looked}: {looked.why or 'has a spec'}"))
         rows += [("digest", digest) for digest in component.digests if digest]
         if component.rewrite.reason:
             rows.append(("carrier", f"{component.rewrite.carrier} ({component.rewrite.reason})"))
@@ -106,6 +110,17 @@ def _component_json(component: Component) -> dict[str, object]:
     request, rewrite = component.request, component.rewrite
     return {
         "image": " ".join(each.name for each in component.demands),
+        "origin": "; ".join(each.origin for each in component.demands),
+        "guesses": [
+            {
+                "image": each.demand.name,
+                "origin": each.demand.origin,
+                "lines": [line for line in (each.demand.line, *each.lines) if line],
+                "found": "spec" if each.resolved else "",
+                "reason": each.why,
+            }
+            for each in component.guesses
+        ],
         "digest": " ".join(filter(None, component.digests)),
         "carrier": rewrite.carrier,
         "reason": rewrite.reason,

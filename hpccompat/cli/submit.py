@@ -91,7 +91,8 @@ def _keep(
     in_script = {each for component in plan.components for each in _files_of(component)}
     if line.has("wait") or any(each.needs_file for each in plan.rewrites) or not in_script <= made_of.keys():
         return
-    behind = max(len(line.script) - 1, 0)
+    # A command's own words may name an image.
+    behind = max(len(line.script) - 1, 0) if line.command == "sbatch" else 0
     words = line.arguments([each.options() for each in plan.rewrites])
     cached = CachedPlan("", program(line.command), list(words[: len(words) - behind]), said)
     config = str(context.config or "")
@@ -132,6 +133,7 @@ def submission_of(line: CommandLine, stdin: str | None) -> Submission:
         for word in line.script[1:]
         if word.partition("=")[0] in OURS
     ]
+    wrapped = line.components[-1].values.get("wrap", "")
     return Submission(
         requests.components,
         line.command,
@@ -139,7 +141,18 @@ def submission_of(line: CommandLine, stdin: str | None) -> Submission:
         doubts=requests.doubts,
         misplaced=tuple(misplaced),
         unreadable=unreadable,
+        script=wrapped if line.wrap else script,
+        script_name="--wrap" if line.wrap else os.path.basename(line.script[0]) if line.script else "standard input",
+        command_words=_command_words(line),
     )
+
+
+def _command_words(line: CommandLine) -> tuple[tuple[str, ...], ...]:
+    """What each component of srun runs; what salloc runs, which is no component's if there are several."""
+    if line.command == "sbatch" or (line.command == "salloc" and len(line.components) > 1):
+        return ()
+    earlier = [each.tail[1:] if each.tail[:1] == ("--",) else each.tail for each in line.components[:-1]]
+    return (*earlier, line.script)
 
 
 def _unread(line: Unknown, arguments: Sequence[str], context: Context) -> int:

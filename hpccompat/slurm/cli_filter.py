@@ -6,11 +6,12 @@ taken for anything else. Slurm has merged the request already; the plugin sees o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from hpccompat.errors import UsageError
 from hpccompat.slurm.directives import read_directives
+from hpccompat.slurm.options import CommandLine, scan
 from hpccompat.slurm.request import JobRequest, numbers_of_nodes
 
 VERSION = "1"
@@ -23,13 +24,17 @@ _NONE = ("unset", "invalid-context", "(null)")
 @dataclass(frozen=True)
 class Asked:
     """`command`: sbatch, srun or salloc. `offset`: the component's number. `unread`: lines of the script that look like
-    #COMPAT, and can't be read."""
+    #COMPAT, and can't be read. `script`: its text, or that of --wrap, and `script_name`; `words`: what srun or salloc
+    runs; both only where they are surely this component's."""
 
     command: str
     offset: int
     request: JobRequest
     quiet: bool = False
     unread: tuple[str, ...] = ()
+    script: str = ""
+    script_name: str = ""
+    words: tuple[str, ...] = ()
 
 
 def decode_fields(data: bytes) -> list[tuple[str, str]]:
@@ -96,4 +101,28 @@ def read_question(data: bytes) -> Asked:
         },
         compat=sections[number].compat if number < len(sections) else {},
     )
-    return Asked(command, number, request, "quiet" in fields, directives.unread)
+    alone = number == 0 and len(sections) == 1
+    wrapped = get("wrap", "") if command == "sbatch" else ""
+    return Asked(
+        command,
+        number,
+        request,
+        "quiet" in fields,
+        directives.unread,
+        script=(wrapped or script) if alone else "",
+        script_name="--wrap" if wrapped else get("script-name", "").rpartition("/")[2],
+        words=_words(fields, command),
+    )
+
+
+def _words(fields: Mapping[str, str], command: str) -> tuple[str, ...]:
+    """What the component runs: as Slurm has it of srun, or out of salloc's own command line, where that has one
+    component and no option that is in no table of ours."""
+    if command == "srun":
+        return tuple(value for name, value in fields.items() if name.startswith("argv/"))
+    if command != "salloc":
+        return ()
+    words = tuple(value for name, value in fields.items() if name.startswith("argv/"))
+    given = tuple(value for name, value in fields.items() if name.startswith("command-line/"))
+    line = scan(given[1:], {}, command)
+    return words or (line.script if isinstance(line, CommandLine) and len(line.components) == 1 else ())

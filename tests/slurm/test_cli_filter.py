@@ -63,3 +63,36 @@ def test_each_component_has_its_lines_of_the_script() -> None:
 def test_questions_of_others(fields: dict[str, str]) -> None:
     with pytest.raises(UsageError):
         read_question(asked(**fields))
+
+
+def test_what_the_job_runs_is_handed_over() -> None:
+    script = "#!/bin/sh\napptainer exec a.sif\n"
+    found = read_question(asked(script=script, script_name="x/job.sh"))
+    assert (found.script, found.script_name, found.words) == (script, "job.sh", ())
+    found = read_question(asked(wrap="apptainer exec a.sif"))
+    assert (found.script, found.script_name) == ("apptainer exec a.sif", "--wrap")
+    words = encode_fields([("argv/1", "apptainer"), ("argv/2", "unset"), ("argv/10", "")])
+    assert read_question(asked(type="srun") + words).words == ("apptainer", "unset", "")
+    assert read_question(asked(type="srun", offset="1") + words).words == ("apptainer", "unset", "")
+    assert read_question(asked() + words).words == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("salloc -N 2 -- srun apptainer exec -n x", ("srun", "apptainer", "exec", "-n", "x")),
+        ("salloc -N1 : -N2 apptainer", ()),
+        ("salloc --strange apptainer", ()),
+        ("salloc", ()),
+    ],
+)
+def test_what_salloc_runs_stands_in_its_command_line(line: str, expected: tuple[str, ...]) -> None:
+    words = encode_fields([(f"command-line/{number}", word) for number, word in enumerate(line.split(), 1)])
+    assert read_question(asked(type="salloc") + words).words == expected
+    assert read_question(asked(type="srun") + words).words == ()
+
+
+def test_of_a_heterogeneous_job_it_is_not_known_which_component_runs_it() -> None:
+    script = "#!/bin/sh\n#SBATCH hetjob\napptainer exec a.sif\n"
+    assert [read_question(asked(offset=str(offset), script=script)).script for offset in range(2)] == ["", ""]
+    assert read_question(asked(offset="1", wrap="apptainer exec a.sif")).script == ""
