@@ -12,6 +12,7 @@ HpccompatError
 ├── Unavailable           3   something needed can't be reached or isn't there
 │   ├── RegistryError     3   registry, image or artifact
 │   ├── ImageUnknown      3   what an image's name stands for can't be known here
+│   ├── ImageError        3   an image file or layout that can't be read
 │   ├── SlurmError        3   a Slurm command
 │   └── StoreError        3   the store of node records
 └── Refused               4   the policy forbids it
@@ -81,6 +82,10 @@ class RegistryError(Unavailable):
 
 
 class ImageUnknown(Unavailable):
+    pass
+
+
+class ImageError(Unavailable):
     pass
 
 
