@@ -44,6 +44,7 @@ FRONTS = {
     "index": ("sources", "nodes"),
     "publish": ("slurm",),
     "spec": ("spec",),
+    "embed": ("spec", "artifact"),
     "render": ("plan",),
 }
 EFFECTS = {"os", "subprocess", "socket", "logging", "time", "shutil", "tempfile", "requests", "pathlib", "threading"}

@@ -46,13 +46,14 @@ _OBJECT_LIMIT = 1024 * 1024
 
 @dataclass(frozen=True)
 class Object:
-    """An entry of the table. `group` is 0 for none. `name` is what the entry says, of any content."""
+    """An entry of the table. `group` is 0 for none. `created`: seconds since the epoch. `name`: of any content."""
 
     type: int
     id: int
     group: int
     offset: int
     size: int
+    created: int
     name: str
 
 
@@ -73,7 +74,8 @@ class Sif:
     def specs(self) -> tuple[Object, ...]:
         """The objects that hold a spec, in the order in which they were added; the last one counts."""
         found = (each for each in self.objects if each.type in (JSON_OBJECT, OBJECT) and each.name in SPEC_NAMES)
-        return tuple(sorted(found, key=lambda each: each.id))
+        # A number that was deleted is given again: it tells the order only where the times don't.
+        return tuple(sorted(found, key=lambda each: (each.created, each.id)))
 
 
 def is_sif(file: RegularFile) -> bool:
@@ -96,11 +98,11 @@ def read_sif(file: RegularFile) -> Sif:
 
 
 def _objects(table: bytes) -> Iterator[Object]:
-    for kind, used, id, group, _, offset, size, _, _, _, _, _, name, _ in DESCRIPTOR.iter_unpack(table):
+    for kind, used, id, group, _, offset, size, _, created, _, _, _, name, _ in DESCRIPTOR.iter_unpack(table):
         if used:
             number = group & ~GROUP_MASK if group & GROUP_MASK == GROUP_MASK else 0
             text = name.partition(b"\0")[0].decode("utf-8", "replace")
-            yield Object(kind, id, number, offset, size, text)
+            yield Object(kind, id, number, offset, size, created, text)
 
 
 def content(file: RegularFile, each: Object) -> bytes:

@@ -31,6 +31,7 @@ class Part:
     name: str = ""
     group: int = 1
     used: int = 1
+    created: int = 0
 
 
 def sif(parts: Sequence[Part]) -> bytes:
@@ -41,7 +42,7 @@ def sif(parts: Sequence[Part]) -> bytes:
             body += bytes(-(DATA + len(body)) % 4096)
         group = GROUP_MASK | part.group if part.group else 0
         table += DESCRIPTOR.pack(
-            part.type, part.used, id, group, 0, DATA + len(body), len(part.data), len(part.data), 0, 0, 0, 0,
+            part.type, part.used, id, group, 0, DATA + len(body), len(part.data), len(part.data), part.created, 0, 0, 0,
             part.name.encode(), b"",
         )  # fmt: skip
         body += part.data

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,7 @@ def read(image: Path, *parts: Part) -> tuple[Sif, bytes | None, bytes | None, Or
         ([spec("a: 1", NFD_TYPE, OBJECT)], b"a: 1"),
         ([spec("a: 1", "image-compatibility.yaml", OBJECT)], b"a: 1"),
         ([spec("old"), spec("new")], b"new"),
+        ([replace(spec("new"), created=20), replace(spec("old"), created=10)], b"new"),
         ([spec("counts"), spec("deleted", used=0)], b"counts"),
         ([spec("{}", "other.json")], None),
         ([spec("{}", "image-compatibility.json.old")], None),
