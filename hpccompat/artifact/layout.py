@@ -21,7 +21,6 @@ from hpccompat.errors import ImageError, RegistryError
 
 T = TypeVar("T")
 INDEX = "index.json"
-MARK = "oci-layout"
 # The second one is containerd's: the whole name, where the first is the tag alone.
 _NAMES = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
 _INDEX_TYPES = (

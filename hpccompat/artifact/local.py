@@ -6,19 +6,19 @@ from __future__ import annotations
 import os
 import stat
 
-from hpccompat.artifact.archive import find_in_docker_archive, find_in_oci_archive
 from hpccompat.artifact.directory import find_in_bundle, find_in_sandbox
 from hpccompat.artifact.found import LocalSpec
 from hpccompat.artifact.label import SPEC_LABEL
-from hpccompat.artifact.layout import MARK, Directory, find_in_layout
 from hpccompat.artifact.regular import RegularFile, is_there, unreadable
 from hpccompat.artifact.sidecar import find_sidecar
-from hpccompat.artifact.sif import embedded_spec, is_sif, label_spec, origin, read_sif
+from hpccompat.artifact.sif import embedded_spec, is_oci_sif, is_sif, label_spec, origin, read_sif
 from hpccompat.errors import ImageError
 from hpccompat.reference import LayoutReference, PathReference
 
 __all__ = ["LocalSpec", "find_image", "find_local"]
 
+# The file that marks a directory as an OCI layout (image-spec, "oci-layout file").
+_LAYOUT = "oci-layout"
 # The kernel's name of a machine (uname -m) -> Go's, which images have.
 _MACHINES = {
     "x86_64": "amd64",
@@ -41,7 +41,10 @@ def find_image(reference: PathReference | LayoutReference, architecture: str) ->
     if beside is not None:
         return LocalSpec(beside.data, beside.path)
     if reference.kind == "oci":
-        return find_in_layout(Directory(path), tag, _go(architecture))
+        return _in_layout(path, tag, _go(architecture))
+    # Here and below: a SIF file, the usual case, needs none of these.
+    from hpccompat.artifact.archive import find_in_docker_archive, find_in_oci_archive
+
     if reference.kind == "oci-archive":
         return find_in_oci_archive(path, tag, _go(architecture))
     return find_in_docker_archive(path, tag)
@@ -62,22 +65,33 @@ def find_local(path: str, architecture: str) -> LocalSpec:
     with RegularFile(path) as file:
         if not is_sif(file):
             return LocalSpec(None, path)
-        return _in_sif(file)
+        return _in_sif(file, _go(architecture))
+
+
+def _in_layout(path: str, tag: str, architecture: str) -> LocalSpec:
+    from hpccompat.artifact.layout import Directory, find_in_layout
+
+    return find_in_layout(Directory(path), tag, architecture)
 
 
 def _in_directory(path: str, architecture: str) -> LocalSpec:
-    if is_there(os.path.join(path, MARK)):
-        return find_in_layout(Directory(path), "", architecture)
+    if is_there(os.path.join(path, _LAYOUT)):
+        return _in_layout(path, "", architecture)
     if is_there(os.path.join(path, "config.json")) and is_there(os.path.join(path, "rootfs")):
         return find_in_bundle(path)
     return find_in_sandbox(path)
 
 
-def _in_sif(file: RegularFile) -> LocalSpec:
+def _in_sif(file: RegularFile, architecture: str) -> LocalSpec:
     sif = read_sif(file)
     embedded = embedded_spec(file, sif)
     if embedded is not None:
         return LocalSpec(embedded, f"{file.path}, object {sif.specs[-1].id}")
+    if is_oci_sif(sif):
+        from hpccompat.artifact.layout import find_in_layout
+        from hpccompat.artifact.oci_sif import OciSif
+
+        return find_in_layout(OciSif(file, sif), "", architecture)
     label = label_spec(file, sif)
     if label is not None:
         return LocalSpec(label, f"{file.path}, label {SPEC_LABEL}")

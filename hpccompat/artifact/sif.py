@@ -30,6 +30,8 @@ PARTITION = 0x4004
 SIGNATURE = 0x4005
 JSON_OBJECT = 0x4006
 OBJECT = 0x4007
+OCI_INDEX = 0x400A
+OCI_BLOB = 0x400B
 # In the field of a group this marks that there is one; in a link, that it leads to a group.
 GROUP_MASK = 0xF0000000
 
@@ -46,7 +48,8 @@ _OBJECT_LIMIT = 1024 * 1024
 
 @dataclass(frozen=True)
 class Object:
-    """An entry of the table. `group` is 0 for none. `created`: seconds since the epoch. `name`: of any content."""
+    """An entry of the table. `group` is 0 for none. `created`: seconds since the epoch. `name`: of any content.
+    `digest`: of an OCI blob, else ""."""
 
     type: int
     id: int
@@ -55,6 +58,7 @@ class Object:
     size: int
     created: int
     name: str
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -82,6 +86,11 @@ def is_sif(file: RegularFile) -> bool:
     return file.size >= HEADER.size and file.read(32, len(MAGIC)) == MAGIC
 
 
+def is_oci_sif(sif: Sif) -> bool:
+    """Whether it holds an OCI layout (SingularityCE 4) instead of a file system of its own."""
+    return any(each.type == OCI_INDEX for each in sif.objects)
+
+
 def read_sif(file: RegularFile) -> Sif:
     """Raises ImageError: it is no SIF file, or its header can't be meant."""
     if not is_sif(file):
@@ -98,17 +107,21 @@ def read_sif(file: RegularFile) -> Sif:
 
 
 def _objects(table: bytes) -> Iterator[Object]:
-    for kind, used, id, group, _, offset, size, _, created, _, _, _, name, _ in DESCRIPTOR.iter_unpack(table):
+    for kind, used, id, group, _, offset, size, _, created, _, _, _, name, extra in DESCRIPTOR.iter_unpack(table):
         if used:
             number = group & ~GROUP_MASK if group & GROUP_MASK == GROUP_MASK else 0
-            text = name.partition(b"\0")[0].decode("utf-8", "replace")
-            yield Object(kind, id, number, offset, size, created, text)
+            digest = _text(extra) if kind == OCI_BLOB else ""
+            yield Object(kind, id, number, offset, size, created, _text(name), digest)
 
 
-def content(file: RegularFile, each: Object) -> bytes:
+def _text(field: bytes) -> str:
+    return field.partition(b"\0")[0].decode("utf-8", "replace")
+
+
+def content(file: RegularFile, each: Object, limit: int = _OBJECT_LIMIT) -> bytes:
     """A small object's bytes. Raises ImageError."""
-    if each.size > _OBJECT_LIMIT:
-        raise ImageError(f"{file.path}: object {each.id} has {each.size} bytes, at most {_OBJECT_LIMIT} are read")
+    if each.size > limit:
+        raise ImageError(f"{file.path}: object {each.id} has {each.size} bytes, at most {limit} are read")
     if each.size < 0 or not HEADER.size <= each.offset <= file.size - each.size:
         raise ImageError(f"{file.path} is a damaged SIF file: object {each.id} lies outside of it")
     return file.read(each.offset, each.size)

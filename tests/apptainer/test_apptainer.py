@@ -239,6 +239,16 @@ def test_an_image_made_of_an_oci_image(layout: Path, folder: Path) -> None:
     assert "oci-config.json" in {each.name for each in inside(folder / "from-oci.sif").objects}
 
 
+def test_a_layout_in_a_sif_file(layout: Path, folder: Path) -> None:
+    """As SingularityCE makes them; apptainer's library knows these objects, too."""
+    done("apptainer", "sif", "new", "layout.sif", cwd=folder)
+    blobs = [(each, "11") for each in sorted((layout / "blobs" / "sha256").iterdir())]
+    for file, kind in [(layout / "index.json", "10"), *blobs]:
+        done("apptainer", "sif", "add", "--datatype", kind, "--groupid", "1", "layout.sif", str(file), cwd=folder)
+    found = find(folder / "layout.sif")
+    assert (found.data, found.digest) == (SHORT.encode(), find(layout).digest)
+
+
 def test_apptainer_takes_a_colon_for_a_part_of_the_path(layout: Path, folder: Path) -> None:
     layout.rename(folder / "images:v2")
     try:

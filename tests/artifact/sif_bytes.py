@@ -32,6 +32,7 @@ class Part:
     group: int = 1
     used: int = 1
     created: int = 0
+    extra: str = ""
 
 
 def sif(parts: Sequence[Part]) -> bytes:
@@ -43,7 +44,7 @@ def sif(parts: Sequence[Part]) -> bytes:
         group = GROUP_MASK | part.group if part.group else 0
         table += DESCRIPTOR.pack(
             part.type, part.used, id, group, 0, DATA + len(body), len(part.data), len(part.data), part.created, 0, 0, 0,
-            part.name.encode(), b"",
+            part.name.encode(), part.extra.encode(),
         )  # fmt: skip
         body += part.data
     header = HEADER.pack(

@@ -11,10 +11,12 @@ import pytest
 from hpccompat.artifact.found import LocalSpec
 from hpccompat.artifact.label import SPEC_LABEL
 from hpccompat.artifact.local import find_image, find_local
+from hpccompat.artifact.manifest import digest_of
+from hpccompat.artifact.sif import OCI_BLOB, OCI_INDEX
 from hpccompat.errors import ImageError
 from hpccompat.reference import LayoutReference, PathReference, parse_reference
 from tests.artifact.layout_files import Layout, tar
-from tests.artifact.sif_bytes import FILE_SYSTEM, PULLED, definition, labels, sif, spec
+from tests.artifact.sif_bytes import FILE_SYSTEM, PULLED, Part, definition, labels, sif, spec
 
 LABELLED = labels({SPEC_LABEL: "label"})
 DIGEST = "sha256:" + "a" * 64
@@ -94,6 +96,32 @@ def test_a_layout(tmp_path: Path) -> None:
             assert (answer.data, answer.digest) == (expected, index["digest"])
     (tmp_path / "images.tar.compat.yaml").write_text("beside")
     assert find_image(LayoutReference("oci-archive", f"{tmp_path}/images.tar", "v1"), "amd64").data == b"beside"
+
+
+def oci_sif(layout: Layout) -> bytes:
+    """As SingularityCE keeps a layout: an object for each blob, and one for the index."""
+    files = dict(layout.files)
+    parts = [Part(OCI_INDEX, files.pop("index.json"))]
+    parts += [Part(OCI_BLOB, data, extra=digest_of(data)) for name, data in files.items() if name.startswith("blobs/")]
+    return sif(parts)
+
+
+def test_an_oci_sif(tmp_path: Path) -> None:
+    layout = Layout()
+    image = layout.list(layout.image({SPEC_LABEL: "label"}))
+    path = tmp_path / "app.oci.sif"
+    path.write_bytes(oci_sif(layout))
+    assert found(path) == LocalSpec(b"label", f"{path}, label {SPEC_LABEL}", str(image["digest"]))
+    layout.list(layout.spec(image, "attached"))
+    path.write_bytes(oci_sif(layout))
+    assert found(path).data == b"attached"
+    (tmp_path / "damaged.sif").write_bytes(path.read_bytes().replace(b"attached", b"Attached"))
+    with pytest.raises(ImageError, match="another digest"):
+        found(tmp_path / "damaged.sif")
+    layout.entries.clear()
+    path.write_bytes(oci_sif(layout))
+    with pytest.raises(ImageError, match="holds no image"):
+        found(path)
 
 
 def test_a_colon_may_belong_to_the_path(tmp_path: Path) -> None:
