@@ -194,10 +194,10 @@ def _of_platform(files: Files, named: _Entry, architecture: str) -> _Entry | Non
 def _attached(files: Files, entries: list[_Entry], subject: str) -> tuple[str, bytes] | None:
     """The digest and the bytes of the newest spec that refers to the subject."""
     candidates = list(entries)
-    for each in entries:
-        if each.is_index and fallback_tag(subject) in each.names:
-            listed = _blob(files, each.descriptor, _MANIFEST_LIMIT) or b"{}"
-            candidates += _opened(files, _entries(listed, f"{files.path}: {each.digest}"))
+    tagged = next((each for each in entries if each.is_index and fallback_tag(subject) in each.names), None)
+    if tagged is not None:
+        listed = _blob(files, tagged.descriptor, _MANIFEST_LIMIT) or b"{}"
+        candidates += _opened(files, _entries(listed, f"{files.path}: {tagged.digest}"))
     for each in candidates:
         if each.manifest is None and each.descriptor.artifact_type == ARTIFACT_TYPE:
             raise ImageError(f"{files.path} lacks {each.digest}, a spec that its {INDEX} lists")
