@@ -67,7 +67,9 @@ class Tar:
             if kind in _WITHOUT_DATA:
                 length = 0  # whatever it says: of a link it may be the size of what it leads to
             offset += _BLOCK
-            if length < 0 or length > self._file.size - offset:
+            if length < 0:
+                raise ImageError(f"{self.path} is a damaged tar archive: an entry has a size that is none")
+            if length > self._file.size - offset:
                 raise ImageError(f"{self.path} is a damaged tar archive: an entry is longer than the file")
             if extension:
                 if length > _EXTENSION:

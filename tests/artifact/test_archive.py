@@ -160,9 +160,28 @@ def header(**fields: bytes | int) -> bytes:
     return member.tobuf(tarfile.GNU_FORMAT)
 
 
+def rewritten(block: bytes, size: bytes) -> bytes:
+    """A header with another size, and the checksum for it."""
+    block = block[:124] + size + block[136:148] + b" " * 8 + block[156:]
+    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+
+
+def test_the_size_of_a_link_is_not_its_own(archive: Path) -> None:
+    """Some writers give that of what it leads to; nothing of it follows."""
+    link = tarfile.TarInfo("link")
+    link.type, link.linkname = tarfile.LNKTYPE, "a"
+    block = rewritten(link.tobuf(tarfile.USTAR_FORMAT), b"00000001000\0")
+    archive.write_bytes(block + tar({"after": b"x"}))
+    with RegularFile(str(archive)) as file:
+        assert Tar(file).read("after", 9) == b"x"
+
+
 @pytest.mark.parametrize(
     ("data", "said"),
     [
+        (rewritten(header(), b"not a number"), "a size that is none"),
+        (rewritten(header(), b"00000000009\0"), "a size that is none"),
+        (rewritten(header(), b"\xff" * 12), "longer than the file"),
         (b"nonsense" * 100, "is no tar archive"),
         (header(size=600) + bytes(512), "longer than the file"),
         (header(size=2**60), "longer than the file"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -221,6 +223,21 @@ def test_only_the_small_parts_are_read(image: Path, monkeypatch: pytest.MonkeyPa
     assert max(offset + size for offset, size in read_at) < DATA + 4096
 
 
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """Whoever waits for a writer is interrupted."""
+
+    def too_late(*_: object) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, too_late)
+    signal.alarm(10)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "link").symlink_to("nowhere")
