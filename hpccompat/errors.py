@@ -11,6 +11,7 @@ HpccompatError
 ├── EvaluationError       1   the rule engine stopped: kind (nothing is compatible then)
 ├── Unavailable           3   something needed can't be reached or isn't there
 │   ├── RegistryError     3   registry, image or artifact
+│   │   └── RegistryDown  3   the registry can't be reached, or is silent
 │   ├── ImageUnknown      3   what an image's name stands for can't be known here
 │   ├── ImageError        3   an image file or layout that can't be read
 │   ├── SlurmError        3   a Slurm command
@@ -78,6 +79,10 @@ class Unavailable(HpccompatError):
 
 
 class RegistryError(Unavailable):
+    pass
+
+
+class RegistryDown(RegistryError):
     pass
 
 

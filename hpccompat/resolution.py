@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
+from hpccompat.artifact.access import Access
+from hpccompat.artifact.cache import Entry, SpecCache
 from hpccompat.demand import Demand
-from hpccompat.errors import ImageUnknown, RegistryError, SpecError
+from hpccompat.errors import DocumentError, ImageUnknown, RegistryDown, RegistryError, SpecError
 from hpccompat.reference import ImageReference, parse_reference
-from hpccompat.spec.decode import load_spec
+from hpccompat.spec.decode import load_normalised, load_spec
+from hpccompat.spec.encode import dump_spec
 from hpccompat.spec.model import CompatibilitySpec
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -22,9 +29,17 @@ class Resolved:
     found_at: str
 
 
-def resolve(demand: Demand, deadline: float, plain_http: tuple[str, ...]) -> Resolved | None:
-    """The spec that the demand leads to; None for an image without one. `deadline`: seconds for a lookup in a registry;
-    `plain_http`: registries spoken to without TLS.
+@dataclass(frozen=True)
+class Search:
+    """How specs are looked up. `cache`: None to ask anew each time. `offline`: only the cache is asked."""
+
+    access: Access
+    cache: SpecCache | None = None
+    offline: bool = False
+
+
+def resolve(demand: Demand, search: Search) -> Resolved | None:
+    """The spec that the demand leads to; None for an image without one.
 
     Raises ImageUnknown, InvalidReference, RegistryError, SpecError."""
     if demand.unknown:
@@ -33,20 +48,84 @@ def resolve(demand: Demand, deadline: float, plain_http: tuple[str, ...]) -> Res
         return Resolved(_load(_spec_file(demand.name), demand.tags), "", demand.name)
     reference = parse_reference(demand.name)
     if not isinstance(reference, ImageReference):
-        if not demand.named_to_us:
-            raise ImageUnknown(f"{demand.origin} {demand.name}: no image of a registry")
-        raise RegistryError(f"{demand.name}: specs of images other than docker:// are not looked up by this version")
-    from hpccompat.artifact.registry import Access, find_spec
+        raise ImageUnknown(f"{demand.origin} {demand.name}: no image of a registry")
+    found = _of_registry(reference, search)
+    if found is None:
+        return None
+    return replace(found, spec=_with_sets(found.spec, demand.tags, found.found_at))
 
-    lookup = find_spec(reference, Access(deadline, plain_http))
+
+def _of_registry(reference: ImageReference, search: Search) -> Resolved | None:
+    """By the cache, as far as that goes. Raises RegistryError, SpecError."""
+    cache = search.cache
+    search.access.check(reference.host)
+    if cache is None and not search.offline:
+        return _found(reference, search)
+    cache = cache or SpecCache(())
+    digest = _digest(reference, search, cache)
+    name = _name(replace(reference, tag="", digest=digest), search.access)
+    kept = cache.get("spec", name) or cache.get("none", name)
+    if kept is not None and kept.kind == "none":
+        return None
+    if kept is not None:
+        try:
+            return Resolved(load_normalised(kept.text), kept.image, kept.found_at)
+        except SpecError:
+            pass  # written by another version
+    if search.offline:
+        raise RegistryError(f"the spec of {reference} is not in the cache, and nothing is asked for (offline)")
+    found = _guarded(reference, cache, lambda: _found(replace(reference, digest=digest), search))
+    now = time.time()
+    if found is None:
+        cache.put(Entry("none", name, "", now, digest))
+    else:
+        cache.put(Entry("spec", name, dump_spec(found.spec), now, found.image, found.found_at))
+    return found
+
+
+def _digest(reference: ImageReference, search: Search, cache: SpecCache) -> str:
+    """What the reference stands for now. Raises RegistryError."""
+    if reference.digest:
+        return reference.digest
+    kept = cache.get("tag", str(reference))
+    if kept is not None:
+        return kept.text
+    if search.offline:
+        raise RegistryError(f"which image {reference} is now is not in the cache, and nothing is asked for (offline)")
+    # Imported here: the network costs more than all the rest, and only a lookup needs it.
+    from hpccompat.artifact.registry import image_digest
+
+    digest = _guarded(reference, cache, lambda: image_digest(reference, search.access))
+    cache.put(Entry("tag", str(reference), digest, time.time(), digest))
+    return digest
+
+
+def _guarded(reference: ImageReference, cache: SpecCache, call: Callable[[], T]) -> T:
+    """The call, unless the registry was dead a moment ago. Raises RegistryError."""
+    dead = cache.get("dead", reference.endpoint)
+    if dead is not None:
+        seconds = max(time.time() - dead.at, 0)
+        raise RegistryDown(f"{dead.text} ({seconds:.0f} s ago; it is asked again after a minute)")
+    try:
+        return call()
+    except RegistryDown as error:
+        cache.put(Entry("dead", reference.endpoint, str(error), time.time()))
+        raise
+
+
+def _found(reference: ImageReference, search: Search) -> Resolved | None:
+    from hpccompat.artifact.registry import find_spec
+
+    lookup = find_spec(reference, search.access)
     if lookup.artifact is None:
         return None
-    try:
-        return Resolved(_load(lookup.artifact.data, demand.tags), lookup.image, lookup.artifact.found_at)
-    except SpecError as error:
-        raise SpecError(
-            error.kind, f"{error.text} (in {lookup.artifact.found_at})", error.path, error.line, error.column
-        ) from error
+    return Resolved(_decoded(lookup.artifact.data, lookup.artifact.found_at), lookup.image, lookup.artifact.found_at)
+
+
+def _name(reference: ImageReference, access: Access) -> str:
+    """Of a cache's entry: all that decides what is found."""
+    mapped = ",".join(f"{key}={value}" for key, value in sorted(access.spec_map.items()))
+    return f"{reference} {access.architecture} {mapped}".rstrip()
 
 
 def _spec_file(name: str) -> bytes:
@@ -57,9 +136,30 @@ def _spec_file(name: str) -> bytes:
         raise SpecError("yaml-syntax", f"spec file {name}: {getattr(error, 'strerror', None) or error}") from error
 
 
+def _decoded(data: bytes, where: str) -> CompatibilitySpec:
+    try:
+        return load_spec(data)
+    except DocumentError as error:
+        raise _at(error, where) from error
+
+
+def _at(error: DocumentError, where: str) -> SpecError:
+    return SpecError(error.kind, f"{error.text} (in {where})", error.path, error.line, error.column)
+
+
+def _with_sets(spec: CompatibilitySpec, tags: Collection[str], where: str) -> CompatibilitySpec:
+    try:
+        return _checked(spec, tags)
+    except DocumentError as error:
+        raise _at(error, where) from error
+
+
 def _load(text: bytes, tags: Collection[str]) -> CompatibilitySpec:
+    return _checked(load_spec(text), tags)
+
+
+def _checked(spec: CompatibilitySpec, tags: Collection[str]) -> CompatibilitySpec:
     """The spec, if it has a set to evaluate. Raises SpecError."""
-    spec = load_spec(text)
     if not spec.compatibilities:
         raise SpecError("spec-type", "is empty", "compatibilities")
     if tags and not any(each.tag in tags for each in spec.compatibilities):

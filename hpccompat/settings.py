@@ -43,8 +43,10 @@ class Policy:
 @dataclass(frozen=True)
 class Settings:
     """`collect_interval`, `collect_timeout` and `deadline` are seconds. `store_user`: the store's owner, if that is not
-    root. `labels`: how many requirements are published at a time; `label_specs`: files of specs that always are.
-    `disabled`: the site's kill switch is on. `notes`: what was left out of the user's own settings, and why."""
+    root. `registries`: those that may be asked, none for any. `spec_map`: images -> the site's repositories with specs
+    for them. `cache`: a folder of the site's for specs that were looked up. `labels`: how many requirements are
+    published at a time; `label_specs`: files of specs that always are. `disabled`: the site's kill switch is on.
+    `notes`: what was left out of the user's own settings, and why."""
 
     store: Path = Path("/var/lib/hpccompat/store")
     store_user: str = ""
@@ -60,6 +62,11 @@ class Settings:
     collect_timeout: int = 10
     deadline: float = 5
     plain_http: tuple[str, ...] = ()
+    registries: tuple[str, ...] = ()
+    ca_bundle: str = ""
+    spec_map: Mapping[str, str] = field(default_factory=dict)
+    cache: str = ""
+    offline: bool = False
     locked: tuple[str, ...] = ()
     disabled: bool = False
     notes: tuple[str, ...] = ()
@@ -154,7 +161,13 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
                 values[key] = int(text) if text.isdecimal() else float(text)
             except ValueError as error:
                 raise SettingsError(f"environment: {name}: {text!r} is not a number") from error
-        elif key in ("plain_http", "locked", "label_specs"):
+        elif key == "offline":
+            if text.lower() not in ("true", "false", "1", "0", "yes", "no"):
+                raise SettingsError(f"environment: {name}: {text!r} is neither true nor false")
+            values[key] = text.lower() in ("true", "1", "yes")
+        elif key == "spec_map":
+            raise SettingsError(f"environment: {name} can't be set there, only in a file")
+        elif key in ("plain_http", "registries", "locked", "label_specs"):
             values[key] = [each.strip() for each in text.split(",") if each.strip()]
         else:
             values[key] = text
@@ -205,7 +218,17 @@ def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settin
             changes[key] = value
         elif key == "mode":
             changes[key] = _one_of(value, MODES, where)
-        elif key in ("host_root", "store_user"):
+        elif key == "spec_map":
+            if not isinstance(value, Mapping) or not all(
+                isinstance(each, str) and "/" in each for each in value.values()
+            ):
+                raise SettingsError(f'{where} must be a table: HOST or HOST/REPOSITORY = "HOST/REPOSITORY"')
+            changes[key] = dict(value)
+        elif key == "offline":
+            if not isinstance(value, bool):
+                raise SettingsError(f"{where} must be true or false, not {value!r}")
+            changes[key] = value
+        elif key in ("host_root", "store_user", "ca_bundle", "cache"):
             changes[key] = _text(value, where)
         elif key in ("collect_interval", "collect_timeout"):
             # The prolog reads them too; to `timeout` 0 would mean no limit.
@@ -214,7 +237,7 @@ def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settin
             changes[key] = value
         elif key in ("min_coverage", "deadline"):
             changes[key] = _number(value, where, 1.0 if key == "min_coverage" else 3600.0)
-        elif key in ("plain_http", "locked", "label_specs"):
+        elif key in ("plain_http", "registries", "locked", "label_specs"):
             changes[key] = _texts(value, where)
             unknown = [each for each in changes[key] if key == "locked" and each not in _lockable()]
             if unknown:

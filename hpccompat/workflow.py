@@ -15,6 +15,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from hpccompat.artifact.access import Access
+from hpccompat.artifact.cache import SpecCache
 from hpccompat.demand import Demand, Values, find_demands
 from hpccompat.document.tree import as_data
 from hpccompat.document.yaml import Limits, parse
@@ -38,7 +40,7 @@ from hpccompat.plan.eligible import Eligibility, eligibility
 from hpccompat.plan.requirement import Requirement, requirement
 from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict, judge, select, together
 from hpccompat.plan_cache import LIFE
-from hpccompat.resolution import Resolved, resolve
+from hpccompat.resolution import Resolved, Search, resolve
 from hpccompat.settings import ACTIONS, Settings
 from hpccompat.slurm.constraint import may_use
 from hpccompat.slurm.constraint import parse as parse_constraint
@@ -467,9 +469,27 @@ def judge_features(
     return judge(resolved.spec, features, errors, tags)
 
 
+def search_of(settings: Settings) -> Search:
+    """How specs are looked up: with the user's own cache, and the site's."""
+    home = os.environ.get("HOME", "")
+    base = os.environ.get("XDG_CACHE_HOME") or (os.path.join(home, ".cache") if home else "")
+    folders = [Path(base) / "hpccompat" / "specs"] if os.path.isabs(base) else []
+    folders += [Path(settings.cache)] if settings.cache else []
+    access = Access(
+        settings.deadline,
+        settings.plain_http,
+        settings.registries,
+        settings.ca_bundle,
+        settings.spec_map,
+        # As Go names it; of others the name is the same.
+        {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
+    )
+    return Search(access, SpecCache(tuple(folders), settings.offline) if folders else None, settings.offline)
+
+
 def _resolve_for_job(demand: Demand, settings: Settings) -> Resolved:
     try:
-        resolved = resolve(demand, settings.deadline, settings.plain_http)
+        resolved = resolve(demand, search_of(settings))
     except (InvalidReference, DocumentError) as error:
         raise _Unclear("invalid", f"{demand.origin} {demand.name}: {error}") from error
     except ImageUnknown as error:

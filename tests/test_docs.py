@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import hpccompat
-from hpccompat.artifact.label import SPEC_LABEL
+from hpccompat.artifact.label import LABEL
 from hpccompat.artifact.sidecar import SUFFIXES
 from hpccompat.artifact.sif import SPEC_NAMES
 from hpccompat.cli.embed import _parser
@@ -35,7 +35,11 @@ def test_every_setting_is_documented_with_its_default() -> None:
     keys, states = (DOCS / "settings.md").read_text().split("## Policy")
     defaults = {each.name: getattr(Settings(), each.name) for each in fields(Settings)}
     shown = {
-        name: "[]" if value == () else f"{value:g}" if isinstance(value, (int, float)) else str(value)
+        name: {(): "[]", True: "true", False: "false"}[value]
+        if isinstance(value, (tuple, bool)) and value in ((), True, False)
+        else f"{value:g}"
+        if isinstance(value, (int, float))
+        else str(value)
         for name, value in defaults.items()
         if name not in ("policy", "disabled", "notes")
     }
@@ -59,7 +63,7 @@ def test_links_lead_somewhere() -> None:
 
 def test_what_images_on_disk_carry_is_documented() -> None:
     text = (DOCS / "images.md").read_text()
-    for name in (SPEC_LABEL, *SPEC_NAMES, *(f"IMAGE{suffix}" for suffix in SUFFIXES)):
+    for name in (LABEL, *SPEC_NAMES, *(f"IMAGE{suffix}" for suffix in SUFFIXES)):
         assert f"`{name}`" in text
     usage = _parser().format_usage()
     for option in re.findall(r"--[a-z-]+", usage):

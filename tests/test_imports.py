@@ -43,8 +43,10 @@ FRONTS = {
     "records": ("sources", "nodes"),
     "index": ("sources", "nodes"),
     "publish": ("slurm",),
-    "spec": ("spec",),
+    "validation": ("spec",),
+    "attachments": ("resolution", "artifact", "spec"),
     "embed": ("spec", "artifact"),
+    "cache": ("artifact",),
     "render": ("plan",),
 }
 EFFECTS = {"os", "subprocess", "socket", "logging", "time", "shutil", "tempfile", "requests", "pathlib", "threading"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from hpccompat.artifact.found import LocalSpec
-from hpccompat.artifact.label import SPEC_LABEL, member, parse_json, spec_in_config
+from hpccompat.artifact.label import LABEL, member, parse_json, spec_in_config
 from hpccompat.artifact.layout import find_in_layout
 from hpccompat.artifact.manifest import digest_of
 from hpccompat.artifact.regular import RegularFile
@@ -41,7 +41,7 @@ def find_in_docker_archive(path: str, tag: str) -> LocalSpec:
         if digest and digest_of(config) != f"sha256:{digest[1]}":
             raise ImageError(f"{path}: the content of {name} has another digest: {digest_of(config)}")
         label = spec_in_config(parse_json(config, f"{path}: {name}"))
-    return LocalSpec(label, f"{path}, label {SPEC_LABEL}" if label is not None else path)
+    return LocalSpec(label, f"{path}, label {LABEL}" if label is not None else path)
 
 
 def _image(manifest: object, path: str, tag: str) -> object:

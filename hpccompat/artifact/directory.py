@@ -6,7 +6,7 @@ import os
 import re
 
 from hpccompat.artifact.found import LocalSpec
-from hpccompat.artifact.label import SPEC_LABEL, member, parse_json, spec_in
+from hpccompat.artifact.label import LABEL, member, parse_json, spec_in
 from hpccompat.artifact.origin import origin_in
 from hpccompat.artifact.regular import is_there, read_if_there
 
@@ -22,7 +22,7 @@ def find_in_bundle(path: str) -> LocalSpec:
     name = os.path.join(path, "config.json")
     data = read_if_there(name, _LIMIT)
     spec = spec_in(member(parse_json(data, name), "annotations")) if data is not None else None
-    where = f"{name}, annotation {SPEC_LABEL}" if spec is not None else path
+    where = f"{name}, annotation {LABEL}" if spec is not None else path
     return LocalSpec(spec, where, _unpacked_by_umoci(path))
 
 
@@ -43,7 +43,7 @@ def find_in_sandbox(path: str) -> LocalSpec:
     data = read_if_there(name, _LIMIT)
     spec = spec_in(parse_json(data, name)) if data is not None else None
     if spec is not None:
-        return LocalSpec(spec, f"{name}, label {SPEC_LABEL}")
+        return LocalSpec(spec, f"{name}, label {LABEL}")
     definition = read_if_there(os.path.join(folder, "Singularity"), _LIMIT)
     origin = origin_in(definition.decode("utf-8", "replace")) if definition is not None else None
     if origin is None:

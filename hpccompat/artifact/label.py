@@ -7,12 +7,12 @@ import json
 from hpccompat.errors import ImageError
 
 # The label whose text is a compatibility spec, as JSON or YAML.
-SPEC_LABEL = "org.hpccompat.spec"
+LABEL = "org.hpccompat.spec"
 
 
 def spec_in(labels: object) -> bytes | None:
     """The spec among an image's labels; None where there is none, or what should hold labels doesn't."""
-    text = labels.get(SPEC_LABEL) if isinstance(labels, dict) else None
+    text = labels.get(LABEL) if isinstance(labels, dict) else None
     # JSON can hold half of a surrogate pair, which is no text.
     return text.encode("utf-8", "replace") if isinstance(text, str) and text.strip() else None
 

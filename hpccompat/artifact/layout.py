@@ -6,15 +6,22 @@ that is named as the fallback tag of a registry would be (regclient).
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from hpccompat.artifact.found import LocalSpec
-from hpccompat.artifact.label import SPEC_LABEL, member, parse_json, spec_in_config
-from hpccompat.artifact.manifest import Descriptor, Manifest, parse_index, parse_manifest, verified
+from hpccompat.artifact.label import LABEL, parse_json, spec_in_config
+from hpccompat.artifact.manifest import (
+    OCI_EMPTY,
+    Descriptor,
+    Manifest,
+    of_platform,
+    parse_index,
+    parse_manifest,
+    verified,
+)
 from hpccompat.artifact.referrers import ARTIFACT_TYPE, fallback_tag, newest
 from hpccompat.artifact.regular import read_if_there
 from hpccompat.errors import ImageError, RegistryError
@@ -29,7 +36,7 @@ _INDEX_TYPES = (
 )
 _IMAGE_TYPES = ("application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json")
 # What an entry says of an artifact whose manifest has to be opened to know its type.
-_UNTOLD = ("", "application/vnd.oci.empty.v1+json")
+_UNTOLD = ("", OCI_EMPTY)
 _SPEC_LIMIT = 1024 * 1024
 _MANIFEST_LIMIT = 4 * 1024 * 1024
 # Manifests that are opened in one layout: in number, and in bytes.
@@ -60,19 +67,20 @@ class Directory:
 
 @dataclass(frozen=True)
 class _Entry:
-    """`platform`: OS and architecture, as far as they are told. `type`: the artifact's or configuration's real type.
-    `subject`: the digest that it refers to, or "". `manifest` is None for an index, and for what wasn't opened."""
+    """`manifest` is None for an index, and for what wasn't opened. Where it was, the descriptor has its type and its
+    annotations."""
 
     descriptor: Descriptor
-    platform: tuple[object, object]
-    type: str = ""
-    subject: str = ""
     manifest: Manifest | None = None
-    config: Descriptor | None = None
 
     @property
     def digest(self) -> str:
         return self.descriptor.digest
+
+    @property
+    def subject(self) -> str:
+        """The digest that it refers to, or ""."""
+        return self.manifest.subject.digest if self.manifest and self.manifest.subject else ""
 
     @property
     def names(self) -> set[str]:
@@ -86,7 +94,8 @@ class _Entry:
     def is_image(self) -> bool:
         if self.is_index:
             return not any(each.startswith("sha256-") for each in self.names)
-        return self.manifest is not None and not self.subject and self.type in (*_IMAGE_TYPES, *_UNTOLD)
+        told = self.descriptor.artifact_type
+        return self.manifest is not None and not self.subject and told in (*_IMAGE_TYPES, *_UNTOLD)
 
 
 def find_in_layout(files: Files, tag: str, architecture: str) -> LocalSpec:
@@ -106,18 +115,11 @@ def find_in_layout(files: Files, tag: str, architecture: str) -> LocalSpec:
         if found is not None:
             return LocalSpec(found[1], f"{files.path}@{found[0]}", named.digest)
     label = _label(files, image) if image is not None else None
-    return LocalSpec(label, f"{files.path}, label {SPEC_LABEL}" if label is not None else files.path, named.digest)
+    return LocalSpec(label, f"{files.path}, label {LABEL}" if label is not None else files.path, named.digest)
 
 
 def _entries(data: bytes, where: str) -> list[_Entry]:
-    descriptors = _parsed(parse_index, data, where)
-    # The parser has seen that there are as many.
-    listed = member(parse_json(data, where), "manifests") or []
-    assert isinstance(listed, list)
-    return [
-        _Entry(descriptor, (member(each, "platform", "os"), member(each, "platform", "architecture")))
-        for descriptor, each in zip(descriptors, listed, strict=True)
-    ]
+    return [_Entry(each) for each in _parsed(parse_index, data, where)]
 
 
 def _opened(files: Files, entries: Iterable[_Entry]) -> list[_Entry]:
@@ -140,26 +142,12 @@ def _open(files: Files, entry: _Entry) -> _Entry:
     if data is None:
         # A layout may hold some of an image's platforms only.
         return entry
-    where = f"{files.path}: {entry.digest}"
-    manifest = _parsed(parse_manifest, data, where)
-    tree = parse_json(data, where)
-    config = member(tree, "config")
-    # One that is listed in a form of its own is read by the same rules as any other descriptor.
-    described = _parsed(_only, config, where) if isinstance(config, dict) else None
-    # Where there is no type of its own, that of the configuration stands for it (image-spec, "Guidelines for Artifact
-    # Usage").
-    kind = str(member(tree, "artifactType") or (described.media_type if described else ""))
+    manifest = _parsed(parse_manifest, data, f"{files.path}: {entry.digest}")
     annotations = {**entry.descriptor.annotations, **manifest.annotations}
     # In the list, an image's name is that of the list; a manifest may say anything.
     annotations.update({name: text for name, text in entry.descriptor.annotations.items() if name in _NAMES})
-    return replace(
-        entry,
-        descriptor=replace(entry.descriptor, artifact_type=kind, annotations=annotations),
-        type=kind,
-        subject=manifest.subject.digest if manifest.subject else "",
-        manifest=manifest,
-        config=described,
-    )
+    described = replace(entry.descriptor, artifact_type=manifest.artifact_type, annotations=annotations)
+    return _Entry(described, manifest)
 
 
 def _named(path: str, entries: list[_Entry], tag: str, architecture: str) -> _Entry:
@@ -168,7 +156,8 @@ def _named(path: str, entries: list[_Entry], tag: str, architecture: str) -> _En
     else:
         chosen = [each for each in entries if each.is_image]
     if len({each.digest for each in chosen}) > 1:
-        chosen = [each for each in chosen if each.platform == ("linux", architecture)] or chosen
+        of_this = of_platform([each.descriptor for each in chosen], "linux", architecture)
+        chosen = [each for each in chosen if of_this and each.digest == of_this.digest] or chosen
     if len({each.digest for each in chosen}) == 1:
         return chosen[0]
     names = sorted(name for each in entries if each.is_image for name in each.names)
@@ -185,10 +174,8 @@ def _of_platform(files: Files, named: _Entry, architecture: str) -> _Entry | Non
     data = _blob(files, named.descriptor, _MANIFEST_LIMIT)
     if data is None:
         raise ImageError(f"{files.path} lacks {named.digest}, which its {INDEX} lists")
-    for each in _entries(data, f"{files.path}: {named.digest}"):
-        if each.platform == ("linux", architecture) and not each.is_index:
-            return _open(files, each)
-    return None
+    chosen = of_platform(_parsed(parse_index, data, f"{files.path}: {named.digest}"), "linux", architecture)
+    return _open(files, _Entry(chosen)) if chosen is not None else None
 
 
 def _attached(files: Files, entries: list[_Entry], subject: str) -> tuple[str, bytes] | None:
@@ -215,12 +202,9 @@ def _attached(files: Files, entries: list[_Entry], subject: str) -> tuple[str, b
 
 
 def _label(files: Files, image: _Entry) -> bytes | None:
-    if image.config is None or image.config.media_type not in _IMAGE_TYPES:
-        return None
-    data = _blob(files, image.config, _MANIFEST_LIMIT)
-    if data is None:
-        return None
-    return spec_in_config(parse_json(data, f"{files.path}: {image.config.digest}"))
+    config = image.manifest.config if image.manifest else None
+    data = _blob(files, config, _MANIFEST_LIMIT) if config and config.media_type in _IMAGE_TYPES else None
+    return spec_in_config(parse_json(data, f"{files.path}: its configuration")) if data is not None else None
 
 
 def _blob(files: Files, descriptor: Descriptor, limit: int) -> bytes | None:
@@ -231,10 +215,6 @@ def _blob(files: Files, descriptor: Descriptor, limit: int) -> bytes | None:
         )
     data = files.read(f"blobs/{descriptor.digest.replace(':', '/')}", limit)
     return None if data is None else _parsed(lambda each: verified(each, descriptor), data, files.path)
-
-
-def _only(config: dict[str, object]) -> Descriptor:
-    return parse_index(json.dumps({"manifests": [config]}).encode())[0]
 
 
 def _parsed(parse: Callable[..., T], data: object, where: str) -> T:

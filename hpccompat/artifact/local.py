@@ -8,7 +8,7 @@ import stat
 
 from hpccompat.artifact.directory import find_in_bundle, find_in_sandbox
 from hpccompat.artifact.found import LocalSpec
-from hpccompat.artifact.label import SPEC_LABEL
+from hpccompat.artifact.label import LABEL
 from hpccompat.artifact.regular import RegularFile, is_there, unreadable
 from hpccompat.artifact.sidecar import find_sidecar
 from hpccompat.artifact.sif import embedded_spec, is_oci_sif, is_sif, label_spec, origin, read_sif
@@ -94,7 +94,7 @@ def _in_sif(file: RegularFile, architecture: str) -> LocalSpec:
         return find_in_layout(OciSif(file, sif), "", architecture)
     label = label_spec(file, sif)
     if label is not None:
-        return LocalSpec(label, f"{file.path}, label {SPEC_LABEL}")
+        return LocalSpec(label, f"{file.path}, label {LABEL}")
     made_from = origin(file, sif)
     if made_from is None:
         return LocalSpec(None, file.path)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from hpccompat.errors import RegistryError
 
 OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+OCI_EMPTY = "application/vnd.oci.empty.v1+json"
 MANIFEST_TYPES = (
     OCI_INDEX,
     OCI_MANIFEST,
@@ -22,19 +23,33 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True)
+class Platform:
+    """As Go names them: `linux`, `amd64`."""
+
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
+
+
+@dataclass(frozen=True)
 class Descriptor:
     media_type: str
     digest: str
     size: int
     artifact_type: str = ""
     annotations: Mapping[str, str] = field(default_factory=dict)
+    platform: Platform = Platform()
 
 
 @dataclass(frozen=True)
 class Manifest:
+    """`artifact_type`: its own, or that of its config (image-spec, "Guidelines for Artifact Usage")."""
+
     layers: tuple[Descriptor, ...]
     subject: Descriptor | None
     annotations: Mapping[str, str]
+    config: Descriptor | None = None
+    artifact_type: str = ""
 
 
 def digest_of(data: bytes) -> str:
@@ -58,12 +73,28 @@ def parse_index(data: bytes) -> tuple[Descriptor, ...]:
 def parse_manifest(data: bytes) -> Manifest:
     """Raises RegistryError."""
     top = _object(data)
-    subject = top.get("subject")
+    subject, config = (top.get(name) for name in ("subject", "config"))
+    described = _descriptor(config) if config is not None else None
     return Manifest(
         tuple(_descriptor(each) for each in _list(top, "layers")),
         _descriptor(subject) if subject is not None else None,
         _strings(top.get("annotations")),
+        described,
+        str(top.get("artifactType") or (described.media_type if described else "")),
     )
+
+
+def is_index(data: bytes) -> bool:
+    """Whether these are the bytes of an image index, or of Docker's manifest list. Raises RegistryError."""
+    return "manifests" in _object(data)
+
+
+def of_platform(entries: Sequence[Descriptor], os: str, architecture: str) -> Descriptor | None:
+    """The manifest of an image index for a host; of several variants the first."""
+    for each in entries:
+        if (each.platform.os, each.platform.architecture) == (os, architecture):
+            return each
+    return None
 
 
 def _object(data: bytes) -> dict[str, object]:
@@ -96,6 +127,7 @@ def _descriptor(value: object) -> Descriptor:
         size,
         str(entry.get("artifactType") or ""),
         _strings(entry.get("annotations")),
+        Platform(*(str(_strings(entry.get("platform")).get(name, "")) for name in ("os", "architecture", "variant"))),
     )
 
 

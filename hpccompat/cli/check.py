@@ -18,6 +18,7 @@ from hpccompat.workflow import (
     by_partition,
     judge_features,
     judge_file,
+    search_of,
     select_recorded,
 )
 
@@ -63,7 +64,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
 
 
 def _resolved(demand: Demand, settings: Settings) -> Resolved:
-    found = resolve(demand, settings.deadline, settings.plain_http)
+    found = resolve(demand, search_of(settings))
     if found is None:
         raise Unavailable(f"image {demand.name} has no compatibility spec in its registry")
     return found

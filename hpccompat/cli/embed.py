@@ -23,7 +23,7 @@ _LIMIT = 1024 * 1024
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_args(arguments[1:])
     image: str = options.image
     spec = _normal_form(options.spec)
     sif, present = _read(image)

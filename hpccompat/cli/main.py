@@ -21,10 +21,11 @@ COMMANDS = {
     "salloc": ("submit", "the same for salloc"),
     "plan": ("plan", "show what a submission would become, and why; submits nothing"),
     "check": ("check", "judge an image or a spec against this host, a feature file, or recorded nodes"),
-    "spec": ("spec", "validate compatibility specs"),
+    "spec": ("spec", "validate, attach, list, fetch and remove compatibility specs"),
     "features": ("features", "discover this host's features, collect them into the store, show records"),
     "index": ("index", "take the nodes' records into the index that queries read"),
     "hook": ("hook", "what Slurm's cli_filter plugin calls"),
+    "cache": ("cache", "list or clear the specs that were looked up"),
     "publish": ("publish", "keep labels on the nodes that satisfy the requirements in use, as Slurm features"),
 }
 OUTPUTS = ("table", "json", "nfd-json")

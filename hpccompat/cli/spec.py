@@ -1,62 +1,34 @@
-"""`hpccompat spec validate`: a spec judged by itself. The other actions have modules of their own."""
+"""`hpccompat spec ACTION …`: what authors do to specs."""
 
 from __future__ import annotations
 
-import argparse
-import sys
+import importlib
 from collections.abc import Sequence
-from dataclasses import asdict
-from pathlib import Path
 
 from hpccompat.cli.main import Context
-from hpccompat.errors import SpecError
-from hpccompat.spec.validate import validate
+from hpccompat.errors import UsageError
+
+# Action -> the module whose `run(arguments, context)` does it, and what it is for.
+ACTIONS = {
+    "validate": ("validation", "errors and doubts of a spec, with line and column"),
+    "show": ("attachments", "an image's spec, or a file's, as hpccompat reads it"),
+    "attach": ("attachments", "attach a spec to an image in its registry"),
+    "list": ("attachments", "the specs attached to an image, and which one counts"),
+    "fetch": ("attachments", "the text of an attached spec"),
+    "embed": ("embed", "put a spec into a SIF file"),
+    "remove": ("attachments", "take an attached spec off again"),
+}
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
-    if arguments[:1] == ["embed"]:
-        from hpccompat.cli.embed import run as embed
-
-        return embed(arguments[1:], context)
-    from hpccompat.cli.main import printable
-    from hpccompat.cli.render import print_json
-
-    options = _parser().parse_args(arguments)
-    status = 0
-    reports = []
-    for file in options.files:
-        try:
-            # One byte over the limit is enough for the loader to say so.
-            text = sys.stdin.buffer.read(1024 * 1024 + 1) if str(file) == "-" else file.read_bytes()
-        except OSError as error:
-            raise SpecError("yaml-syntax", f"{file}: {error.strerror}") from error
-        remarks = validate(text)
-        worst = {each.level for each in remarks}
-        if "error" in worst or (options.strict and worst):
-            status = SpecError.exit_code
-        reports.append({"file": str(file), "remarks": [asdict(each) for each in remarks]})
-        if context.output == "table":
-            for each in remarks:
-                where = f"{file}:{each.line}:{each.column}" if each.line else str(file)
-                path = f"{each.path}: " if each.path else ""
-                print(printable(f"{where}: {each.level}: {path}{each.text}"))
-            if not remarks:
-                print(printable(f"{file}: no remarks"))
-    if context.output == "json":
-        print_json(reports)
+    listed = "\n".join(f"  {name:<10} {summary}" for name, (_, summary) in ACTIONS.items())
+    usage = f"usage: hpccompat spec ACTION …\n\n{listed}\n\nhpccompat spec ACTION --help tells more."
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(usage)
+        return 0
+    if not arguments or arguments[0] not in ACTIONS:
+        named = f"{arguments[0]!r} is none of {', '.join(ACTIONS)}" if arguments else "say what to do"
+        raise UsageError(f"hpccompat spec: {named} (hpccompat spec --help)")
+    module = importlib.import_module(f"hpccompat.cli.{ACTIONS[arguments[0]][0]}")
+    status: int = module.run(arguments, context)
     return status
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="hpccompat spec", allow_abbrev=False, description=__doc__)
-    actions = parser.add_subparsers(dest="action", required=True, metavar="validate|embed")
-    validating = actions.add_parser(
-        "validate",
-        help="errors and doubts, with line and column",
-        description="Judges specs by JSON Schema and lint: errors, and warnings of what is legal but surely wrong.",
-        epilog="exit status: 0 no errors, 2 errors (with --strict also warnings)",
-    )
-    actions.add_parser("embed", help="put a spec into a SIF file", add_help=False)
-    validating.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a spec as YAML or JSON; - for stdin")
-    validating.add_argument("--strict", action="store_true", help="fail on warnings, too")
-    return parser

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from hpccompat.document import fields
+from collections.abc import Callable
+
+from hpccompat.document import fields, json
 from hpccompat.document.tree import Node
-from hpccompat.document.yaml import parse
 from hpccompat.errors import DocumentError, SpecError
 from hpccompat.rules.model import MatchExpression, Rule, Term
 from hpccompat.rules.template.expand import VarsTemplate
@@ -18,6 +19,18 @@ def load_spec(text: str | bytes) -> CompatibilitySpec:
     Raises SpecError of kind `yaml-syntax`, `spec-type` (a wrong type; names the path), `limit`, or
     `unsupported-template` (a template uses what this version can't evaluate; names it).
     """
+    # Imported here: specs that were read once are kept as JSON.
+    from hpccompat.document.yaml import parse
+
+    return _load(parse, text)
+
+
+def load_normalised(text: str | bytes) -> CompatibilitySpec:
+    """Reads what `dump_spec` wrote. Raises SpecError."""
+    return _load(json.parse, text)
+
+
+def _load(parse: Callable[[str | bytes], Node], text: str | bytes) -> CompatibilitySpec:
     try:
         top = fields.mapping(parse(text), "") or {}
         return CompatibilitySpec(

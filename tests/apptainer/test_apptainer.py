@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from hpccompat.artifact.label import SPEC_LABEL
+from hpccompat.artifact.label import LABEL
 from hpccompat.artifact.local import LocalSpec, find_image
 from hpccompat.artifact.regular import RegularFile
 from hpccompat.artifact.sif import Sif, read_sif
@@ -34,7 +34,7 @@ Bootstrap: scratch
 %setup
     mkdir -p $APPTAINER_ROOTFS/bin
 %labels
-    {SPEC_LABEL} {SHORT}
+    {LABEL} {SHORT}
     Maintainer nobody
 """
 NOBODY = 65534
@@ -98,7 +98,7 @@ def inside(image: Path) -> Sif:
 
 def test_an_image_from_a_definition_file(built: Path) -> None:
     found = find(built)
-    assert (found.data, found.found_at) == (SHORT.encode(), f"{built}, label {SPEC_LABEL}")
+    assert (found.data, found.found_at) == (SHORT.encode(), f"{built}, label {LABEL}")
     sif = inside(built)
     assert (sif.signed, sif.groups, len(sif.objects)) == (False, {1}, 3)
 
@@ -203,7 +203,7 @@ def layout(folder: Path) -> Path:
         ["init", "--layout", "images"],
         ["new", "--image", "images:v1"],
         ["insert", "--rootless", "--image", "images:v1", "bin", "/bin"],
-        ["config", "--image", "images:v1", "--config.label", f"{SPEC_LABEL}={SHORT}"],
+        ["config", "--image", "images:v1", "--config.label", f"{LABEL}={SHORT}"],
     ):
         by_user(folder, "umoci", *words)
     return path

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpccompat.artifact.archive import find_in_docker_archive, find_in_oci_archive
-from hpccompat.artifact.label import SPEC_LABEL
+from hpccompat.artifact.label import LABEL
 from hpccompat.artifact.manifest import digest_of
 from hpccompat.artifact.regular import RegularFile
 from hpccompat.artifact.tar import Tar
@@ -58,15 +58,15 @@ def docker(labels: dict[str, str], name: str = "", tags: tuple[str, ...] = ("sol
 
 @pytest.mark.parametrize("tag", ["", "solver:1.0", "docker.io/library/solver:1.0"])
 def test_a_docker_archive(archive: Path, tag: str) -> None:
-    archive.write_bytes(tar(docker({SPEC_LABEL: "{}"})))
+    archive.write_bytes(tar(docker({LABEL: "{}"})))
     found = find_in_docker_archive(str(archive), tag)
-    assert (found.data, found.found_at) == (b"{}", f"{archive}, label {SPEC_LABEL}")
+    assert (found.data, found.found_at) == (b"{}", f"{archive}, label {LABEL}")
     archive.write_bytes(tar(docker({"other": "{}"})))
     assert find_in_docker_archive(str(archive), tag).data is None
 
 
 def test_a_docker_archive_of_several_images(archive: Path) -> None:
-    first, second = docker({SPEC_LABEL: "1"}, tags=("a:1", "b:1")), docker({SPEC_LABEL: "2"}, tags=("x.org/c:1",))
+    first, second = docker({LABEL: "1"}, tags=("a:1", "b:1")), docker({LABEL: "2"}, tags=("x.org/c:1",))
     both = json.loads(first["manifest.json"]) + json.loads(second["manifest.json"])
     archive.write_bytes(tar({**first, **second, "manifest.json": json.dumps(both).encode()}))
     assert find_in_docker_archive(str(archive), "b:1").data == b"1"

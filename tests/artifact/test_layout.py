@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hpccompat.artifact.found import LocalSpec
-from hpccompat.artifact.label import SPEC_LABEL
+from hpccompat.artifact.label import LABEL
 from hpccompat.artifact.layout import Directory, find_in_layout
 from hpccompat.artifact.manifest import OCI_INDEX
 from hpccompat.artifact.referrers import ARTIFACT_TYPE
@@ -28,7 +28,7 @@ def find(layout: Layout, folder: Path, tag: str = "", architecture: str = "amd64
 
 def test_the_newest_spec_of_the_image(tmp_path: Path) -> None:
     layout = Layout()
-    image = layout.list(layout.image({SPEC_LABEL: "label"}), "v1")
+    image = layout.list(layout.image({LABEL: "label"}), "v1")
     other = layout.list(layout.image(text="other"), "v2")
     layout.list(layout.spec(image, "old", "2024-01-01T00:00:00Z"))
     newest = layout.list(layout.spec(image, "new", "2025-01-01T00:00:00Z"))
@@ -76,14 +76,14 @@ def test_a_spec_for_the_platform_comes_first(tmp_path: Path, architecture: str, 
 @pytest.mark.parametrize(("architecture", "expected"), [("amd64", b"1"), ("arm64", b"2"), ("riscv64", None)])
 def test_the_label_of_the_platforms_image(tmp_path: Path, architecture: str, expected: bytes | None) -> None:
     layout = Layout()
-    layout.list(layout.index({"amd64": layout.image({SPEC_LABEL: "1"}), "arm64": layout.image({SPEC_LABEL: "2"})}))
+    layout.list(layout.index({"amd64": layout.image({LABEL: "1"}), "arm64": layout.image({LABEL: "2"})}))
     assert find(layout, tmp_path, architecture=architecture).data == expected
 
 
 def test_platforms_may_stand_in_the_index_of_the_layout(tmp_path: Path) -> None:
     layout = Layout()
     for architecture in ("amd64", "arm64"):
-        image = layout.image({SPEC_LABEL: architecture})
+        image = layout.image({LABEL: architecture})
         layout.list({**image, "platform": {"os": "linux", "architecture": architecture}}, "v1")
     assert find(layout, tmp_path, "v1", "arm64").data == b"arm64"
     assert find(layout, tmp_path, "", "amd64").data == b"amd64"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hpccompat.artifact.found import LocalSpec
-from hpccompat.artifact.label import SPEC_LABEL
+from hpccompat.artifact.label import LABEL
 from hpccompat.artifact.local import find_image, find_local
 from hpccompat.artifact.manifest import digest_of
 from hpccompat.artifact.sif import OCI_BLOB, OCI_INDEX
@@ -18,7 +18,7 @@ from hpccompat.reference import LayoutReference, PathReference, parse_reference
 from tests.artifact.layout_files import Layout, tar
 from tests.artifact.sif_bytes import FILE_SYSTEM, PULLED, Part, definition, labels, sif, spec
 
-LABELLED = labels({SPEC_LABEL: "label"})
+LABELLED = labels({LABEL: "label"})
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -39,7 +39,7 @@ def test_the_order_of_a_sif_file(tmp_path: Path) -> None:
     json_.unlink()
     assert found(image) == LocalSpec(b"embedded", f"{image}, object 4")
     image.write_bytes(sif([PULLED, LABELLED, FILE_SYSTEM]))
-    assert found(image) == LocalSpec(b"label", f"{image}, label {SPEC_LABEL}")
+    assert found(image) == LocalSpec(b"label", f"{image}, label {LABEL}")
     image.write_bytes(sif([PULLED, FILE_SYSTEM]))
     name = "docker://registry.example.org/hpc/solver:1.0"
     assert found(image) == LocalSpec(None, f"{image}, made from {name}", origin=name)
@@ -84,7 +84,7 @@ def test_a_sidecar_beside_a_directory(tmp_path: Path) -> None:
 
 def test_a_layout(tmp_path: Path) -> None:
     layout = Layout()
-    index = layout.index({"amd64": layout.image({SPEC_LABEL: "1"}), "arm64": layout.image({SPEC_LABEL: "2"})})
+    index = layout.index({"amd64": layout.image({LABEL: "1"}), "arm64": layout.image({LABEL: "2"})})
     layout.list(index, "v1")
     layout.write(tmp_path / "images")
     (tmp_path / "images.tar").write_bytes(tar(layout.files))
@@ -108,10 +108,10 @@ def oci_sif(layout: Layout) -> bytes:
 
 def test_an_oci_sif(tmp_path: Path) -> None:
     layout = Layout()
-    image = layout.list(layout.image({SPEC_LABEL: "label"}))
+    image = layout.list(layout.image({LABEL: "label"}))
     path = tmp_path / "app.oci.sif"
     path.write_bytes(oci_sif(layout))
-    assert found(path) == LocalSpec(b"label", f"{path}, label {SPEC_LABEL}", str(image["digest"]))
+    assert found(path) == LocalSpec(b"label", f"{path}, label {LABEL}", str(image["digest"]))
     layout.list(layout.spec(image, "attached"))
     path.write_bytes(oci_sif(layout))
     assert found(path).data == b"attached"
@@ -128,7 +128,7 @@ def test_a_colon_may_belong_to_the_path(tmp_path: Path) -> None:
     """As apptainer reads it; where there is no such path, it begins the name of the image."""
     for name, label in [("images", "1"), ("images:v1", "2")]:
         layout = Layout()
-        layout.list(layout.image({SPEC_LABEL: label}), "v1")
+        layout.list(layout.image({LABEL: label}), "v1")
         layout.write(tmp_path / name)
     reference = LayoutReference("oci", f"{tmp_path}/images", "v1")
     assert find_image(reference, "amd64").data == b"2"
@@ -147,8 +147,8 @@ def bundle(path: Path, annotations: object, umoci: object = None) -> Path:
 @pytest.mark.parametrize(
     ("annotations", "umoci", "data", "digest"),
     [
-        ({SPEC_LABEL: "spec"}, None, b"spec", ""),
-        ({SPEC_LABEL: "spec"}, {"from_descriptor_path": {"descriptor_walk": [{"digest": DIGEST}]}}, b"spec", DIGEST),
+        ({LABEL: "spec"}, None, b"spec", ""),
+        ({LABEL: "spec"}, {"from_descriptor_path": {"descriptor_walk": [{"digest": DIGEST}]}}, b"spec", DIGEST),
         ({}, {"from_descriptor_path": {"descriptor_walk": [{"digest": DIGEST}]}}, None, DIGEST),
         (None, {"from_descriptor_path": {"descriptor_walk": []}}, None, ""),
         ([], {"from_descriptor_path": {"descriptor_walk": [{"digest": "sha256:x"}]}}, None, ""),
@@ -167,8 +167,8 @@ def test_a_sandbox(tmp_path: Path) -> None:
     assert found(box) == LocalSpec(None, str(box))
     (folder / "Singularity").write_text("bootstrap: docker\nfrom: a:1\n")
     assert found(box) == LocalSpec(None, f"{box}, made from docker://a:1", origin="docker://a:1")
-    (folder / "labels.json").write_text(json.dumps({SPEC_LABEL: "label"}))
-    assert found(box) == LocalSpec(b"label", f"{folder}/labels.json, label {SPEC_LABEL}")
+    (folder / "labels.json").write_text(json.dumps({LABEL: "label"}))
+    assert found(box) == LocalSpec(b"label", f"{folder}/labels.json, label {LABEL}")
     assert found(tmp_path) == LocalSpec(None, str(tmp_path))
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from hpccompat.artifact.access import Access
 from hpccompat.artifact.referrers import ARTIFACT_TYPE, CREATED
-from hpccompat.artifact.registry import Access, Lookup, find_spec
+from hpccompat.artifact.registry import Lookup, find_spec
 from hpccompat.errors import RegistryError
 from hpccompat.reference import ImageReference, parse_reference
 from tests.cluster.registry import Registry

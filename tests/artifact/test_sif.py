@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hpccompat.artifact.label import SPEC_LABEL
+from hpccompat.artifact.label import LABEL
 from hpccompat.artifact.origin import Origin, origin_in
 from hpccompat.artifact.regular import RegularFile
 from hpccompat.artifact.sif import (
@@ -83,13 +83,13 @@ def test_an_embedded_spec(image: Path, parts: list[Part], expected: bytes | None
 @pytest.mark.parametrize(
     ("parts", "expected"),
     [
-        ([labels({SPEC_LABEL: '{"a": 1}', "other": "x"})], b'{"a": 1}'),
-        ([oci_labels({SPEC_LABEL: "a: 1\n"})], b"a: 1\n"),
+        ([labels({LABEL: '{"a": 1}', "other": "x"})], b'{"a": 1}'),
+        ([oci_labels({LABEL: "a: 1\n"})], b"a: 1\n"),
         # The own label comes before that of the image that it was built on.
-        ([oci_labels({SPEC_LABEL: "base"}), labels({SPEC_LABEL: "own"})], b"own"),
-        ([labels({}), oci_labels({SPEC_LABEL: "base"})], b"base"),
-        ([labels({SPEC_LABEL: " \n"})], None),
-        ([labels({SPEC_LABEL: "\ud800"})], b"?"),
+        ([oci_labels({LABEL: "base"}), labels({LABEL: "own"})], b"own"),
+        ([labels({}), oci_labels({LABEL: "base"})], b"base"),
+        ([labels({LABEL: " \n"})], None),
+        ([labels({LABEL: "\ud800"})], b"?"),
         ([Part(JSON_OBJECT, b'{"config": {"Labels": {"org.hpccompat.spec": "c"}}}', "oci-config.json")], b"c"),
         ([Part(JSON_OBJECT, b'{"data": [1]}', "inspect-metadata.json")], None),
         ([Part(JSON_OBJECT, b'{"Labels": {"org.hpccompat.spec": 1}}', "oci-config.json")], None),
@@ -183,7 +183,7 @@ def test_what_a_damaged_file_says(image: Path, data: bytes, said: str) -> None:
 def test_no_header_breaks_it(image: Path) -> None:
     """3,000 files whose header and descriptors were changed at random, half of them in the fields that count."""
     random_ = random.Random(7)
-    good = sif([PULLED, labels({SPEC_LABEL: "{}"}), FILE_SYSTEM, spec("{}"), SIGNED])
+    good = sif([PULLED, labels({LABEL: "{}"}), FILE_SYSTEM, spec("{}"), SIGNED])
     interesting = [0, 1, -1, 2**31, 2**32 - 1, 2**62, 2**63 - 1, -(2**63), len(good), len(good) - 1, DATA, 1024, 48]
     counted = [TOTAL - 8 + 8 * each for each in range(6)]
     counted += [TABLE + slot * DESCRIPTOR.size + field for slot in range(5) for field in (0, 5, 9, 13, 17, 25, 33)]

@@ -14,14 +14,16 @@ from tests.cluster.daemons import Daemons, answers, free_ports
 PROJECT = Path(__file__).parents[2]
 ARTIFACT_TYPE = "application/vnd.nfd.image-compatibility.v1alpha1"
 SPEC_TYPE = "application/vnd.nfd.image-compatibility.spec.v1alpha1+yaml"
+# For tests alone: the password is own_registry.SECRET, as bcrypt has it.
+HTPASSWD = "somebody:$2b$05$abcdefghijklmnopqrstuutyUT/99Fo.OtLUxSo0H/wCDIYI1KUN.\n"
 CONFIGURATION = """\
 version: 0.1
 log: {{level: warn}}
 storage:
   filesystem: {{rootdirectory: {directory}/data}}
   delete: {{enabled: true}}
-http: {{addr: "127.0.0.1:{port}"}}
-"""
+http: {{addr: "127.0.0.1:{port}"{tls}}}
+{auth}"""
 
 
 def oras() -> str:
@@ -34,7 +36,11 @@ def oras() -> str:
 
 @dataclass
 class Registry:
+    """`certificate`: a certificate and its key, for TLS. `login`: whether it wants to know who asks."""
+
     directory: Path
+    certificate: tuple[Path, Path] | None = None
+    login: bool = False
 
     def __post_init__(self) -> None:
         self.directory.mkdir(parents=True)
@@ -47,7 +53,13 @@ class Registry:
 
     def start(self) -> None:
         file = self.directory / "config.yml"
-        file.write_text(CONFIGURATION.format(directory=self.directory, port=self.port))
+        tls = auth = ""
+        if self.certificate:
+            tls = ', tls: {{certificate: "{}", key: "{}"}}'.format(*self.certificate)
+        if self.login:
+            (self.directory / "htpasswd").write_text(HTPASSWD)
+            auth = f"auth: {{htpasswd: {{realm: here, path: {self.directory}/htpasswd}}}}\n"
+        file.write_text(CONFIGURATION.format(directory=self.directory, port=self.port, tls=tls, auth=auth))
         path = shutil.which("docker-registry", path="/usr/bin:/usr/local/bin") or "docker-registry"
         self.daemons.start("docker-registry", [path, "serve", str(file)], os.environ)
         self.daemons.wait_until(lambda: answers(self.port), "docker-registry")

@@ -4,7 +4,7 @@
 # Starts no service, and leaves none enabled that it installed.
 set -eu
 
-packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge docker-registry python3-venv strace gcc libc6-dev libslurm-dev"
+packages="slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge docker-registry python3-venv strace gcc libc6-dev libslurm-dev openssl"
 units="slurmctld slurmd munge docker-registry"
 
 missing=
