@@ -3,6 +3,7 @@
 # make bench   what it costs, as ratios within one run
 # make race    the long form of a test: a hundred writers of the index killed, among readers and collectors
 # make slurm-matrix   random requests on the Slurm of three Debian releases, in folders of their own (as root; minutes)
+# make apptainer-test  images that real apptainer, umoci and skopeo make, in a folder of its own (as root; minutes at first)
 # Each does its own set-up: a virtual environment, Debian packages (as root or with sudo), private tools.
 
 PYTHON ?= python3
@@ -11,11 +12,13 @@ TOOLS = .tools
 CHROOTS = $(TOOLS)/chroots
 # Their Slurm when this was written: 22.05, 24.11, 26.05; each run says which it found.
 SUITES = bookworm trixie sid
+APPTAINER_SUITE = sid
+APPTAINER_PACKAGES = apptainer squashfs-tools umoci skopeo openssl python3-yaml python3-jsonschema
 MATRIX_CASES = 300
 MATRIX_SEED = 1
 BIN = $(VENV)/bin
 
-.PHONY: demo test check bench race slurm-matrix packages tools clean
+.PHONY: demo test check bench race slurm-matrix apptainer-test packages tools clean
 .DELETE_ON_ERROR:
 
 demo: packages tools $(VENV)/.complete
@@ -46,6 +49,12 @@ slurm-matrix:
 	        python3 -m pytest -q -s -p no:cacheprovider tests/integration/test_constraint_on_cluster.py || \
 	        failed="$$failed $$suite"; \
 	done; [ -z "$$failed" ] || { echo "failed on:$$failed" >&2; exit 1; }
+
+apptainer-test:
+	@sh tests/setup/chroot.sh make $(APPTAINER_SUITE) $(CHROOTS)/$(APPTAINER_SUITE)
+	@sh tests/setup/chroot.sh add $(CHROOTS)/$(APPTAINER_SUITE) $(APPTAINER_PACKAGES)
+	@sh tests/setup/chroot.sh run $(CHROOTS)/$(APPTAINER_SUITE) . env PYTHONDONTWRITEBYTECODE=1 \
+	    sh -c 'apptainer --version && exec python3 -m pytest -q -p no:cacheprovider tests/apptainer'
 
 packages:
 	@sh tests/setup/packages.sh

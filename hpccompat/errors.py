@@ -13,6 +13,7 @@ HpccompatError
 │   ├── RegistryError     3   registry, image or artifact
 │   │   └── RegistryDown  3   the registry can't be reached, or is silent
 │   ├── ImageUnknown      3   what an image's name stands for can't be known here
+│   ├── ImageError        3   an image file or layout that can't be read
 │   ├── SlurmError        3   a Slurm command
 │   └── StoreError        3   the store of node records
 └── Refused               4   the policy forbids it
@@ -86,6 +87,10 @@ class RegistryDown(RegistryError):
 
 
 class ImageUnknown(Unavailable):
+    pass
+
+
+class ImageError(Unavailable):
     pass
 
 

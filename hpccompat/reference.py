@@ -15,6 +15,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?://)?", re.ASCII)
 _DOCKER_HUB = "docker.io"
+_LAYOUTS = ("oci", "oci-archive", "docker-archive")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class ImageReference:
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
-        return f"{self.host}/{self.repository}{tag}{digest}"
+        # As `oras://` names may be: without it, the host would be taken for a part of a name on Docker Hub.
+        plain = _is_host(self.host) and (self.host != _DOCKER_HUB or "/" in self.repository)
+        return f"{'' if plain else 'oras://'}{self.host}/{self.repository}{tag}{digest}"
 
     @property
     def endpoint(self) -> str:
@@ -48,6 +51,19 @@ class PathReference:
 
 
 @dataclass(frozen=True)
+class LayoutReference:
+    """An image in an OCI layout or an archive (`kind`: oci, oci-archive, docker-archive). `tag`: its name there, which
+    may be "" where it is the only one. Apptainer takes `oci:A:B` for the path `A:B`, others for the name B in A."""
+
+    kind: str
+    path: str
+    tag: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.path}{f':{self.tag}' if self.tag else ''}"
+
+
+@dataclass(frozen=True)
 class OpaqueReference:
     """A name in a scheme that leads to no compatibility spec that we could read (`library://`, …)."""
 
@@ -57,16 +73,25 @@ class OpaqueReference:
         return self.text
 
 
-Reference = ImageReference | PathReference | OpaqueReference
+Reference = ImageReference | PathReference | LayoutReference | OpaqueReference
 
 
 def parse_reference(text: str) -> Reference:
-    """Reads `docker://NAME`, a bare NAME, or a path (starts with `/`, `./` or `../`, or ends in an image suffix).
+    """Reads `docker://NAME`, a bare NAME, `oras://HOST/NAME`, a path (starts with `/`, `./` or `../`, or ends in an
+    image suffix), or `oci:PATH[:NAME]`, `oci-archive:PATH[:NAME]`, `docker-archive:PATH[:NAME]`.
 
     Raises InvalidReference.
     """
     if text.startswith("docker://"):
         return _image(text.removeprefix("docker://"), text)
+    if text.startswith("oras://"):
+        return _image(text.removeprefix("oras://"), text, with_host=True)
+    kind, colon, rest = text.partition(":")
+    if colon and kind in _LAYOUTS:
+        path, _, tag = rest.partition(":")
+        if not path:
+            raise InvalidReference(f"image {text!r}: there is no path behind {kind}:")
+        return LayoutReference(kind, path, tag)
     if text.startswith(("/", "./", "../")) or text.endswith((".sif", ".sqsh", ".img")):
         return PathReference(text)
     scheme = _SCHEME.match(text)
@@ -75,7 +100,13 @@ def parse_reference(text: str) -> Reference:
     return _image(text, text)
 
 
-def _image(name: str, text: str) -> ImageReference:
+def _is_host(first: str) -> bool:
+    """Whether the first part of a name is taken for a registry (distribution/reference)."""
+    return "." in first or ":" in first or first == "localhost" or first != first.lower()
+
+
+def _image(name: str, text: str, with_host: bool = False) -> ImageReference:
+    """`with_host`: the name begins with a registry, whatever that looks like; nothing is added to it."""
     rest, at, digest = name.partition("@")
     if at and not _DIGEST.fullmatch(digest):
         raise InvalidReference(f"image {text!r}: {digest!r} is not a digest (sha256: and 64 hexadecimal digits)")
@@ -86,13 +117,13 @@ def _image(name: str, text: str) -> ImageReference:
         raise InvalidReference(f"image {text!r}: {tag!r} is not a tag")
     path = head + slash + last
     first, slash, remainder = path.partition("/")
-    if slash and ("." in first or ":" in first or first == "localhost" or first != first.lower()):
+    if with_host or (slash and _is_host(first)):
         host, repository = first, remainder
     else:
         host, repository = _DOCKER_HUB, path
     if host in ("index.docker.io", "registry-1.docker.io"):
         host = _DOCKER_HUB
-    if host == _DOCKER_HUB and "/" not in repository:
+    if host == _DOCKER_HUB and "/" not in repository and not with_host:
         repository = f"library/{repository}"
     if not _HOST.fullmatch(host):
         raise InvalidReference(f"image {text!r}: {host!r} is not the name of a registry")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
@@ -11,8 +12,8 @@ from typing import TypeVar
 from hpccompat.artifact.access import Access
 from hpccompat.artifact.cache import Entry, SpecCache
 from hpccompat.demand import Demand
-from hpccompat.errors import DocumentError, ImageUnknown, RegistryDown, RegistryError, SpecError
-from hpccompat.reference import ImageReference, parse_reference
+from hpccompat.errors import DocumentError, ImageUnknown, InvalidReference, RegistryDown, RegistryError, SpecError
+from hpccompat.reference import ImageReference, LayoutReference, PathReference, parse_reference
 from hpccompat.spec.decode import load_normalised, load_spec
 from hpccompat.spec.encode import dump_spec
 from hpccompat.spec.model import CompatibilitySpec
@@ -41,18 +42,43 @@ class Search:
 def resolve(demand: Demand, search: Search) -> Resolved | None:
     """The spec that the demand leads to; None for an image without one.
 
-    Raises ImageUnknown, InvalidReference, RegistryError, SpecError."""
+    Raises ImageError, ImageUnknown, InvalidReference, RegistryError, SpecError."""
     if demand.unknown:
         raise ImageUnknown(f"{demand.origin} {demand.unknown}")
     if demand.kind == "spec":
         return Resolved(_load(_spec_file(demand.name), demand.tags), "", demand.name)
     reference = parse_reference(demand.name)
-    if not isinstance(reference, ImageReference):
-        raise ImageUnknown(f"{demand.origin} {demand.name}: no image of a registry")
-    found = _of_registry(reference, search)
+    if isinstance(reference, ImageReference):
+        found = _of_registry(reference, search)
+    elif isinstance(reference, PathReference | LayoutReference):
+        found = _on_disk(reference, demand, search)
+    else:
+        raise ImageUnknown(f"{demand.origin} {demand.name}: images of this kind are not looked up")
     if found is None:
         return None
     return replace(found, spec=_with_sets(found.spec, demand.tags, found.found_at))
+
+
+def _on_disk(reference: PathReference | LayoutReference, demand: Demand, search: Search) -> Resolved | None:
+    """What the image carries itself, else the spec of the image that it was made from. Raises ImageError, ImageUnknown,
+    SpecError."""
+    from hpccompat.artifact.local import find_image
+
+    if not demand.named_to_us and not os.path.lexists(reference.path):
+        # Of a plugin's option: the nodes may have what this host hasn't got.
+        raise ImageUnknown(f"{demand.origin} {reference}: {reference.path} is not on this host")
+    local = find_image(reference, search.access.architecture)
+    if local.data is not None:
+        return Resolved(_decoded(local.data, local.found_at), local.digest, local.found_at)
+    if not local.origin:
+        return None
+    try:
+        origin = parse_reference(local.origin)
+        found = _of_registry(origin, search) if isinstance(origin, ImageReference) else None
+    except (InvalidReference, RegistryError) as error:
+        # A name that a file has recorded some day: nobody has asked for it, and it need not be there any more.
+        raise ImageUnknown(f"{local.found_at}, and has no spec of its own: {error}") from error
+    return replace(found, image="", found_at=f"{found.found_at} ({local.found_at})") if found is not None else None
 
 
 def _of_registry(reference: ImageReference, search: Search) -> Resolved | None:

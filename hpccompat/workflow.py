@@ -41,6 +41,7 @@ from hpccompat.plan.eligible import Eligibility, eligibility
 from hpccompat.plan.requirement import Requirement, requirement
 from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict, judge, select, together
 from hpccompat.plan_cache import LIFE
+from hpccompat.reference import ImageReference, parse_reference
 from hpccompat.resolution import Resolved, Search, resolve
 from hpccompat.settings import ACTIONS, Settings
 from hpccompat.slurm.constraint import may_use
@@ -589,7 +590,8 @@ def _resolve_for_job(demand: Demand, settings: Settings) -> Resolved:
     except Unavailable as error:
         raise _Unclear("unavailable", str(error)) from error
     if resolved is None:
-        raise _Unclear("no_spec", f"image {demand.name} has no compatibility spec in its registry")
+        where = " in its registry" if isinstance(parse_reference(demand.name), ImageReference) else ""
+        raise _Unclear("no_spec", f"image {demand.name} has no compatibility spec{where}")
     wrong = [str(each) for each in lint(resolved.spec) if each.level == "error"]
     if wrong:
         raise _Unclear("invalid", f"the spec of {demand.name} ({resolved.found_at}) can't be meant: {'; '.join(wrong)}")

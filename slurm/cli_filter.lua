@@ -44,14 +44,14 @@ end
 
 -- The beginning of a regular file; nil for what can be read only once, which sbatch has then read already. Opened for
 -- writing, too, a FIFO does not wait for a writer.
-local function read_regular(name)
+local function read_regular(name, limit)
     local file = io.open(name, "r+b")
     if file then
         local size = file:seek("end")
         file:close()
         if not size then return nil end
     end
-    return read_file(name)
+    return read_file(name, limit)
 end
 
 local function say(text)
@@ -190,6 +190,15 @@ local function folder_of_kept()
     return base and base:sub(1, 1) == "/" and base .. "/hpccompat/plans/" or nil
 end
 
+-- Whether a regular file has this size, and begins so.
+local function begins(name, size, head)
+    local text = read_regular(name, #head)
+    local file = text == head and io.open(name, "rb")
+    local found = file and file:seek("end")
+    if file then file:close() end
+    return found == size
+end
+
 -- The answer that was kept for the same question, if all that it was made of is as it was.
 local function kept(question, name)
     local folder = folder_of_kept()
@@ -213,6 +222,9 @@ local function kept(question, name)
         elseif kind == "file" then
             local path, content = value:match("^([^\n]*)\n(.*)$")
             if not path or read_file(path) ~= content then return nil end
+        elseif kind == "head" then
+            local path, size, head = value:match("^([^\n]*)\n(%d+)\n(.*)$")
+            if not path or not begins(path, tonumber(size), head) then return nil end
         elseif kind == "end" then
             ended = true
         else

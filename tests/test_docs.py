@@ -11,6 +11,10 @@ import pytest
 import yaml
 
 import hpccompat
+from hpccompat.artifact.label import LABEL
+from hpccompat.artifact.sidecar import SUFFIXES
+from hpccompat.artifact.sif import SPEC_NAMES
+from hpccompat.cli.embed import _parser
 from hpccompat.cli.main import COMMANDS
 from hpccompat.features.identity import IDENTITY
 from hpccompat.features.known import KNOWN_SETS
@@ -55,6 +59,15 @@ def test_links_lead_somewhere() -> None:
     for file in (README, *DOCS.glob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", file.read_text()):
             assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def test_what_images_on_disk_carry_is_documented() -> None:
+    text = (DOCS / "images.md").read_text()
+    for name in (LABEL, *SPEC_NAMES, *(f"IMAGE{suffix}" for suffix in SUFFIXES)):
+        assert f"`{name}`" in text
+    usage = _parser().format_usage()
+    for option in re.findall(r"--[a-z-]+", usage):
+        assert f"`{option}" in text
 
 
 EXAMPLE = re.compile(r"^```yaml (rule|node [^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

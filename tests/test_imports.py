@@ -47,6 +47,8 @@ FRONTS = {
     "publish": ("slurm",),
     "validation": ("spec",),
     "attachments": ("resolution", "artifact", "spec"),
+    "embed": ("spec", "artifact"),
+    "image_files": ("artifact", "reference"),
     "cache": ("artifact",),
     "render": ("plan",),
 }

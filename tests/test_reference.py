@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hpccompat.errors import InvalidReference
-from hpccompat.reference import ImageReference, OpaqueReference, PathReference, parse_reference
+from hpccompat.reference import (
+    ImageReference,
+    LayoutReference,
+    OpaqueReference,
+    PathReference,
+    parse_reference,
+)
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 
@@ -30,6 +36,11 @@ DIGEST = "sha256:" + "0123456789abcdef" * 4
         (f"a/b@{DIGEST}", f"docker.io/a/b@{DIGEST}", "registry-1.docker.io"),
         (f"quay.io/a/b:tag@{DIGEST}", f"quay.io/a/b:tag@{DIGEST}", "quay.io"),
         ("a__b/c-d.e_f", "docker.io/a__b/c-d.e_f:latest", "registry-1.docker.io"),
+        ("oras://ghcr.io/a/b:v1", "ghcr.io/a/b:v1", "ghcr.io"),
+        (f"oras://localhost:5000/a@{DIGEST}", f"localhost:5000/a@{DIGEST}", "localhost:5000"),
+        ("oras://registry/a/b:v1", "oras://registry/a/b:v1", "registry"),
+        ("oras://docker.io/a", "oras://docker.io/a:latest", "registry-1.docker.io"),
+        ("oras://docker.io/a/b", "docker.io/a/b:latest", "registry-1.docker.io"),
     ],
 )
 def test_images(text: str, canonical: str, endpoint: str) -> None:
@@ -44,7 +55,22 @@ def test_paths(text: str) -> None:
     assert parse_reference(text) == PathReference(text)
 
 
-@pytest.mark.parametrize("text", ["library://user/coll/app", "oras://host/x:1", "shub://a/b", "instance://x"])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("oci:images/app", LayoutReference("oci", "images/app")),
+        ("oci:/images/app:v1", LayoutReference("oci", "/images/app", "v1")),
+        ("oci-archive:app.tar:example.org/a:v1", LayoutReference("oci-archive", "app.tar", "example.org/a:v1")),
+        ("docker-archive:./app.tar", LayoutReference("docker-archive", "./app.tar")),
+        ("docker-archive:app.sif", LayoutReference("docker-archive", "app.sif")),
+    ],
+)
+def test_layouts(text: str, expected: LayoutReference) -> None:
+    assert parse_reference(text) == expected
+    assert str(expected) == text
+
+
+@pytest.mark.parametrize("text", ["library://user/coll/app", "shub://a/b", "instance://x", "dockerd://a"])
 def test_other_schemes(text: str) -> None:
     assert parse_reference(text) == OpaqueReference(text)
 
@@ -68,6 +94,10 @@ def test_other_schemes(text: str) -> None:
         ("a/b\nc", "'a/b\\nc'"),
         ("a$(reboot)", "'library/a$(reboot)'"),
         ("x" * 300, "is not the name of an image"),
+        ("oras://ubuntu", "''"),
+        ("oras:///a", "''"),
+        ("oci:", "no path behind oci:"),
+        ("oci-archive::v1", "no path behind oci-archive:"),
     ],
 )
 def test_wrong_names_are_told(text: str, named: str) -> None:
@@ -76,7 +106,9 @@ def test_wrong_names_are_told(text: str, named: str) -> None:
     assert named in str(error.value)
 
 
-@given(st.text())
+@given(
+    st.text() | st.from_regex(r"(oras://)?[a-z.]{1,4}(/[a-z]{1,3}){0,2}(:[a-z0-9]{0,2})?(@sha256:)?", fullmatch=True)
+)
 def test_no_text_breaks_it(text: str) -> None:
     try:
         reference = parse_reference(text)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from hpccompat.artifact.access import Access
-from hpccompat.artifact.label import LABEL
+from hpccompat.artifact.label import LABEL, parse_json, spec_in_config
 from hpccompat.artifact.manifest import (
     MANIFEST_TYPES,
     OCI_INDEX,
@@ -29,7 +29,7 @@ from hpccompat.artifact.manifest import (
     verified,
 )
 from hpccompat.artifact.referrers import ARTIFACT_TYPE, fallback_tag, in_order, is_unknown
-from hpccompat.errors import RegistryDown, RegistryError
+from hpccompat.errors import ImageError, RegistryDown, RegistryError
 from hpccompat.reference import ImageReference
 
 if TYPE_CHECKING:
@@ -218,13 +218,11 @@ class Registry:
         where = f"{self}@{image.descriptor.digest}"
         data = self.content("blobs", config, SPEC_LIMIT, where)
         try:
-            text = json.loads(data)["config"]["Labels"][LABEL]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            return None
-        if not isinstance(text, str):
+            spec = spec_in_config(parse_json(data, where))
+        except ImageError:
             return None
         digest = image.descriptor.digest
-        return Artifact(text.encode("utf-8", "surrogateescape"), "", digest, digest, f"{where}, label {LABEL}")
+        return None if spec is None else Artifact(spec, "", digest, digest, f"{where}, label {LABEL}")
 
     def content(self, kind: str, descriptor: Descriptor, limit: int, where: str) -> bytes:
         """A manifest or blob, once it is what the descriptor says. Raises RegistryError."""

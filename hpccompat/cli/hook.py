@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from hpccompat.cli.main import Context, printable
 from hpccompat.decision_log import log_decision
@@ -25,6 +25,8 @@ still fits the job that starts there. For slurm/cli_filter.lua and slurm/prolog.
 _LIMIT = 16 * 1024 * 1024
 # Of a file that a kept plan hangs on.
 _FILE_LIMIT = 256 * 1024
+# Of an image: a SIF file's header and its first descriptors.
+_HEAD = 32 * 1024
 _KEY = re.compile(r"plugin-[0-9a-f]{16}", re.ASCII)
 
 
@@ -79,6 +81,7 @@ def _job_start(node: str, context: Context) -> int:
 
 
 def _answer(asked: Asked, question: bytes, context: Context, settings: Settings) -> bytes:
+    from hpccompat.cli.image_files import image_files
     from hpccompat.cli.render import show_reasons, shown
     from hpccompat.workflow import Submission, announce, decision, plan_submission
 
@@ -109,7 +112,9 @@ def _answer(asked: Asked, question: bytes, context: Context, settings: Settings)
         values = {name: getattr(rewrite, name) for name in ("constraint", "prefer", "exclude", "comment")}
         fields += [(name, value) for name, value in values.items() if value is not None]
     if not remarks and plan.until and made_of is not None:
-        _keep(question, plan.until, made_of, fields)
+        images = image_files(plan.components[0])
+        if images is not None:
+            _keep(question, plan.until, made_of, images, fields)
     return encode_fields([*fields, ("end", "")])
 
 
@@ -123,8 +128,13 @@ def _made_of(asked: Asked, context: Context, settings: Settings) -> dict[str, by
     if any(not os.path.isabs(each) for each in named):
         return None  # the plugin does not know its working directory
     paths = [*map(str, files(context.config, os.environ)), str(settings.store / "generation"), *named]
+    return _contents(map(os.path.abspath, paths))
+
+
+def _contents(paths: Iterable[str]) -> dict[str, bytes | None] | None:
+    """What is in small files, None for one that is not there; None where that can't be told."""
     found: dict[str, bytes | None] = {}
-    for path in dict.fromkeys(map(os.path.abspath, paths)):
+    for path in dict.fromkeys(paths):
         try:
             with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
                 content = opened.read(_FILE_LIMIT + 1)
@@ -139,7 +149,13 @@ def _made_of(asked: Asked, context: Context, settings: Settings) -> dict[str, by
     return found
 
 
-def _keep(question: bytes, until: float, made_of: dict[str, bytes | None], answer: Sequence[tuple[str, str]]) -> None:
+def _keep(
+    question: bytes,
+    until: float,
+    made_of: dict[str, bytes | None],
+    images: tuple[list[str], list[str]],
+    answer: Sequence[tuple[str, str]],
+) -> None:
     """For the plugin, which reads it without starting us: for some seconds, and while all that it hangs on is as it
     was."""
     *asked, (name, key) = decode_fields(question)
@@ -152,9 +168,29 @@ def _keep(question: bytes, until: float, made_of: dict[str, bytes | None], answe
     fields = [(KEPT, ""), ("until", repr(until)), ("question", _text(encode_fields(asked)))]
     for each in sorted(names):
         fields.append(("variable", f"{each}={os.environ[each]}" if each in os.environ else f"{each}?"))
+    for path in images[0]:
+        head = _head(path)
+        if head is None:
+            return
+        fields.append(("head", head))
+    sidecars = _contents(images[1])
+    if sidecars is None:
+        return
+    made_of = made_of | sidecars
     for path, content in made_of.items():
         fields.append(("absent", path) if content is None else ("file", f"{path}\n{_text(content)}"))
     put(folder, key, encode_fields([*fields, *answer, ("end", "")]))
+
+
+def _head(path: str) -> str | None:
+    """What the plugin, which can ask for no inode, can tell of an image: its size, and how it begins. Whatever is
+    embedded in a SIF file changes its header."""
+    try:
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as opened:
+            size = os.fstat(opened.fileno()).st_size
+            return f"{path}\n{size}\n{_text(opened.read(_HEAD))}" if "\n" not in path else None
+    except OSError:
+        return None
 
 
 def _text(data: bytes) -> str:

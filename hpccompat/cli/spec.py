@@ -15,6 +15,7 @@ ACTIONS = {
     "attach": ("attachments", "attach a spec to an image in its registry"),
     "list": ("attachments", "the specs attached to an image, and which one counts"),
     "fetch": ("attachments", "the text of an attached spec"),
+    "embed": ("embed", "put a spec into a SIF file"),
     "remove": ("attachments", "take an attached spec off again"),
 }
 

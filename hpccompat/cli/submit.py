@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -41,6 +42,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
         from hpccompat.workflow import announce, decision, plan_submission
 
         settings = load_settings(context.config, tolerant=True)
+        begun = time.time()
         made_of = _made_of(line, context, settings)
         submission = submission_of(line, stdin)
         plan = plan_submission(submission, settings, os.environ, own_cache())
@@ -59,7 +61,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
     remarks = announce(plan, settings)
     show_messages(remarks)
     if stdin is None and not remarks:
-        _keep(plan, line, arguments, context, made_of, [shown(each) for each in audible])
+        _keep(plan, line, arguments, context, made_of, begun, [shown(each) for each in audible])
     done = submit(line, plan.rewrites, stdin)
     what = done.out_of_date(plan.rewrites)
     if what:
@@ -85,12 +87,26 @@ def _made_of(line: CommandLine, context: Context, settings: Settings) -> dict[st
 
 
 def _keep(
-    plan: Plan, line: CommandLine, arguments: Sequence[str], context: Context, made_of: dict[str, str], said: list[str]
+    plan: Plan,
+    line: CommandLine,
+    arguments: Sequence[str],
+    context: Context,
+    made_of: dict[str, str],
+    begun: float,
+    said: list[str],
 ) -> None:
     """Keeps the plan for the next submission that differs in nothing but in what the script gets."""
+    from hpccompat.cli.image_files import image_files
+
     in_script = {each for component in plan.components for each in _files_of(component)}
     if line.has("wait") or any(each.needs_file for each in plan.rewrites) or not in_script <= made_of.keys():
         return
+    for component in plan.components:
+        found = image_files(component)
+        # One that changed while it was read may have been read before that.
+        if found is None or any(os.stat(each).st_ctime >= begun - 1 for each in found[0]):
+            return
+        made_of = made_of | {path: digest_of(path) for paths in found for path in paths}
     # A command's own words may name an image.
     behind = max(len(line.script) - 1, 0) if line.command == "sbatch" else 0
     words = line.arguments([each.options() for each in plan.rewrites])

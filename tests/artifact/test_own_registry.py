@@ -343,6 +343,17 @@ def test_too_many_pages() -> None:
         assert len(registry.seen) < 30
 
 
+def test_a_proxy_is_asked_where_the_environment_names_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    with OwnRegistry() as proxy:
+        proxy.attach(proxy.put_image(), "found")
+        reference = ImageReference("registry.example.org", "app", "1")
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "")
+        lookup = find_spec(reference, Access(5, plain_http=("registry.example.org",)))
+        assert text_of(lookup) == "found"
+        assert {each.path.partition("/v2/")[0] for each in proxy.seen} == {"http://registry.example.org"}
+
+
 # -- TLS
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from hpccompat.nodes.hostlist import expand
+from tests.artifact.sif_bytes import sif, spec
 from tests.cluster.registry import Registry
 from tests.cluster.site import HPCCOMPAT, Site
 from tests.integration.line import SOLVER, image_with
@@ -333,6 +334,31 @@ def test_an_answer_is_kept_while_all_is_as_it_was(user: Plain, image: str) -> No
         user.held(name)
         assert user.calls() == 2 + number
     (user.site.store / "generation").unlink()
+
+
+def test_a_sif_file_and_its_sidecar(user: Plain) -> None:
+    image = user.folder / "solver.sif"
+    image.write_bytes(sif([spec(SOLVER.read_text(), "image-compatibility.yaml", 0x4007)]))
+    name = user.script(f"apptainer exec {image} solver")
+    for _ in range(2):
+        job, said = user.held(f"--container-image={image}", name)
+        assert excluded(job) == INCOMPATIBLE, said
+    assert user.calls() == 1, "the answer is kept"
+    # Where nothing is declared, what the script runs is a guess.
+    job, said = user.held(name)
+    assert (excluded(job), "guessed from" in said) == (INCOMPATIBLE, True), said
+    changes = (
+        lambda: image.write_bytes(sif([spec(amd(user).read_text(), "image-compatibility.yaml", 0x4007)])),
+        lambda: (user.folder / "solver.sif.compat.yaml").write_text(SOLVER.read_text()),
+        lambda: (user.folder / "solver.sif.compat.yaml").write_text(amd(user).read_text()),
+    )
+    others = NODES.keys() - {"ss1", "ss2"}
+    for change, expected in zip(changes, (others, INCOMPATIBLE, others), strict=True):
+        change()
+        job, said = user.held(f"--container-image={image}", name)
+        assert excluded(job) == expected, said
+    wrapped = user.site.hpccompat("plan", name, cwd=user.folder)
+    assert f"{image} (guessed from job.sh line 2: apptainer exec)" in wrapped.stdout + wrapped.stderr
 
 
 def test_a_refusal_is_not_kept(user: Plain, image: str) -> None:

@@ -2,6 +2,7 @@
 # Another Debian release in a folder, with its Slurm: what the tests need to run on Slurm versions that this machine
 # hasn't got. Needs root. The machine's own package sources, packages (but for debootstrap) and services stay as they are.
 #   chroot.sh make SUITE DIR             debootstrap, Slurm and pytest; nothing where that is done
+#   chroot.sh add DIR PACKAGE…           more packages there; nothing where they are installed
 #   chroot.sh run DIR PROJECT COMMAND…   runs a command there, in the project's folder, which it may only read
 # Mounts and processes are in namespaces of their own: they end with the command, however it ends.
 set -eu
@@ -41,6 +42,7 @@ enter() {
         unshare --mount --pid --fork --kill-child --propagation private sh -eu -c '
         root=$1 project=$2
         shift 2
+        mount --bind "$root" "$root" # some programs look for the mount that a folder is on
         mount -t proc proc "$root/proc"
         mount --rbind /dev "$root/dev"
         echo "127.0.0.1 localhost $(uname -n)" >"$root/etc/hosts" # slurmctld looks its own host up
@@ -49,7 +51,10 @@ enter() {
             mount --bind "$project" "$root/project"
             mount -o remount,bind,ro "$root/project"
         fi
-        exec chroot "$root" sh -c "cd /project 2>/dev/null || cd /; exec \"\$@\"" sh "$@"' sh "$@"
+        # Apptainer refuses to work below a mere chroot; where the root can not be exchanged, that is what is left.
+        cd "$root"
+        if pivot_root . . 2>/dev/null; then umount -l .; fi
+        exec chroot . sh -c "cd /project 2>/dev/null || cd /; exec \"\$@\"" sh "$@"' sh "$@"
 }
 
 # step STAMP WHAT COMMAND…: once; its output goes to the root's log.
@@ -62,15 +67,23 @@ step() {
     echo "$what" >"$stamp"
 }
 
+# install_packages PACKAGE…
 install_packages() {
     forbid_services "$root"
-    # shellcheck disable=SC2016,SC2086  # a list of words
+    # shellcheck disable=SC2016
     enter "$root" "" sh -eu -c '
         # A mirror may be the copy of a day; signatures are checked as ever.
         echo "Acquire::Check-Valid-Until \"false\";" >/etc/apt/apt.conf.d/90check-valid-until
         apt-get -qq update
         apt-get -qq -y --no-install-recommends install "$@"
-        apt-get clean' sh $packages
+        apt-get clean' sh "$@"
+}
+
+add_packages() {
+    root=$1
+    shift
+    [ -e "$root/.hpccompat/packages" ] || fail "$root is not complete; make it first"
+    step added "packages $*" install_packages "$@"
 }
 
 make_root() {
@@ -91,20 +104,26 @@ make_root() {
         step base "Debian $suite" unshare --mount --propagation private debootstrap --variant=minbase \
             --keyring=/usr/share/keyrings/debian-archive-keyring.gpg "$suite" "$root" "$mirror"
     fi
-    step packages "packages $packages" install_packages
+    # shellcheck disable=SC2086  # a list of words
+    step packages "packages $packages" install_packages $packages
     echo "chroot: Debian $suite has $(enter "$root" "" slurmctld -V)"
 }
 
 action=${1:-}
-[ $# -ge 3 ] || fail "usage: chroot.sh make SUITE DIR, chroot.sh run DIR PROJECT COMMAND…"
+[ $# -ge 3 ] || fail "usage: chroot.sh make SUITE DIR, chroot.sh add DIR PACKAGE…, chroot.sh run DIR PROJECT COMMAND…"
 shift
 case $action in
 make) make_root "$1" "$(realpath -m "$2")" ;;
+add)
+    root=$(realpath -e "$1")
+    shift
+    add_packages "$root" "$@"
+    ;;
 run)
     root=$(realpath -e "$1") project=$(realpath -e "$2")
     shift 2
     [ -e "$root/.hpccompat/packages" ] || fail "$root is not complete; make it first"
     enter "$root" "$project" "$@"
     ;;
-*) fail "usage: chroot.sh make SUITE DIR, chroot.sh run DIR PROJECT COMMAND…" ;;
+*) fail "usage: chroot.sh make SUITE DIR, chroot.sh add DIR PACKAGE…, chroot.sh run DIR PROJECT COMMAND…" ;;
 esac
