@@ -38,7 +38,7 @@ from hpccompat.nodes.record import SIZE_LIMIT, load_record
 from hpccompat.nodes.store import Store
 from hpccompat.nodes.table import NodeTable
 from hpccompat.plan.eligible import Eligibility, eligibility
-from hpccompat.plan.requirement import Requirement, requirement
+from hpccompat.plan.requirement import Requirement, load_requirement, requirement
 from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict, judge, select, together
 from hpccompat.plan_cache import LIFE
 from hpccompat.reference import ImageReference, parse_reference
@@ -55,6 +55,7 @@ from hpccompat.slurm.labels import Published, load_published
 from hpccompat.slurm.plan import Restriction, Rewrite, restrict, without_preference
 from hpccompat.slurm.request import JobRequest
 from hpccompat.slurm.spool import Spool
+from hpccompat.spec.encode import dump_spec
 from hpccompat.spec.lint import lint
 from hpccompat.spec.model import CompatibilitySpec
 
@@ -495,6 +496,30 @@ def _no_node_text(component: Component, chosen: Eligibility, own: Sequence[str],
         return f"--nodelist names {fold(chosen.candidates - chosen.eligible)}, and {name} can't run there"
     constrained = f" (--constraint={request.constraint})" if request.constraint else ""
     return f"none of the {len(chosen.candidates)} nodes that the job could use{constrained} can run {name}"
+
+
+def published_labels(settings: Settings) -> Mapping[str, str]:
+    """Label -> requirement, of a publisher that is alive; nothing else."""
+    try:
+        with open(settings.store / "published.json", "rb") as file:
+            found = load_published(file.read(1024 * 1024))
+    except OSError:
+        return {}
+    return found.labels if abs(time.time() - found.at) < LABELS_FRESH else {}
+
+
+def images_of_requirement(id: str, spool: Spool, settings: Settings) -> tuple[str, ...]:
+    """The images, with their digests, that led to a requirement's spec, as far as the caches remember them."""
+    search = search_of(settings)
+    texts = set()
+    for entry in spool.names():
+        if entry.id == id:
+            try:
+                texts.add(dump_spec(load_requirement(spool.read(entry), id).spec))
+            except (StoreError, DocumentError):
+                continue
+    kept = search.cache.entries() if search.cache else ()
+    return tuple(sorted({entry.name.split()[0] for _, entry in kept if entry.kind == "spec" and entry.text in texts}))
 
 
 def select_recorded(

@@ -33,6 +33,7 @@ BELOW = {
     "demand": ("slurm", "runtimes"),
     "resolution": ("demand", "artifact", "spec"),
     "guess": ("demand", "resolution", "reference"),
+    "diagnosis": ("settings", "slurm"),
     "workflow": ("settings", "guess", "resolution", "plan_cache", "artifact", "runtimes", "plan", "spack", "slurm"),
 }
 # A command: the workflow, settings, and what it fronts.
@@ -45,6 +46,8 @@ FRONTS = {
     "records": ("sources", "nodes"),
     "index": ("sources", "nodes"),
     "publish": ("slurm",),
+    "why": ("slurm", "nodes"),
+    "doctor": ("diagnosis", "slurm", "nodes"),
     "validation": ("spec",),
     "attachments": ("resolution", "artifact", "spec"),
     "embed": ("spec", "artifact"),

@@ -21,6 +21,8 @@ COMMANDS = {
     "salloc": ("submit", "the same for salloc"),
     "plan": ("plan", "show what a submission would become, and why; submits nothing"),
     "check": ("check", "judge an image or a spec against this host, a feature file, or recorded nodes"),
+    "why": ("why", "explain a job: pending, held, running or requeued"),
+    "doctor": ("doctor", "look for what is wrong with an installation, and say what to do"),
     "spec": ("spec", "validate, attach, list, fetch and remove compatibility specs"),
     "features": ("features", "discover this host's features, collect them into the store, show records"),
     "index": ("index", "take the nodes' records into the index that queries read"),

@@ -45,11 +45,13 @@ _WARMING = (
 
 @dataclass(frozen=True)
 class Task:
-    """A requirement: the files of the spool that claim to hold it, or else a spec's file, taken without tags."""
+    """A requirement: the files of the spool that claim to hold it, or else a spec's file, taken without tags.
+    `reasons`: those are wanted, too."""
 
     id: str = ""
     entries: tuple[Entry, ...] = ()
     spec: str = ""
+    reasons: bool = False
 
     @property
     def name(self) -> str:
@@ -60,7 +62,7 @@ class Task:
 class Answer:
     """`nodes`: those whose verdict is compatible. `error`: why there is no answer. `bad`: it took too much, and had
     better not be tried again soon. `unclear`: that was not its own fault. `verdict` and `why`: of the one node that was
-    asked for."""
+    asked for. `reasons`: where they are asked for, (verdict, text, nodes) of all that are not compatible."""
 
     id: str
     nodes: frozenset[str] = field(default_factory=frozenset)
@@ -69,6 +71,7 @@ class Answer:
     unclear: bool = False
     verdict: str = ""
     why: str = ""
+    reasons: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,10 @@ def _read(task: Task, line: bytes) -> Answer:
             return Answer(task.id, error=str(said["error"])[:500], unclear=said.get("unclear") is True)
         id, nodes = task.id or str(said["id"]), frozenset(map(str, said["nodes"]))
         verdict, why = str(said.get("verdict", "")), str(said.get("why", ""))[:500]
+        reasons = tuple((str(kind), str(text), tuple(map(str, of))) for kind, text, of in said.get("reasons", ()))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return Answer(task.id, error="evaluating it went wrong", bad=True)
-    return Answer(id, nodes, verdict=verdict, why=why)
+    return Answer(id, nodes, verdict=verdict, why=why, reasons=reasons)
 
 
 class _Child:
@@ -191,6 +195,8 @@ def _work(tasks: Sequence[Task], store: Store, spool: Spool, limits: Limits, nod
                 "nodes": sorted(selection.nodes(Verdict.COMPATIBLE)),
                 "error": "",
             }
+            if task.reasons:
+                said["reasons"] = [(each.verdict.value, each.text, each.nodes) for each in selection.reasons]
             if node:
                 said |= {
                     "verdict": selection.verdicts[node].value,

@@ -47,6 +47,16 @@ def read_job(id: str, environment: Mapping[str, str] | None = None) -> Job:
     return parse_job(id, answer.stdout.split("\n")[0], "" if text == "(null)" else text)
 
 
+def admin_comment(id: str) -> str:
+    """What the last look, or an admin, has left with the job; only a line of ours. Raises SlurmError."""
+    answer = ask(("scontrol", "show", "job", id), PATIENCE)
+    for line in answer.stdout.splitlines():
+        text = line.strip()
+        if text.startswith("AdminComment=hpccompat: "):
+            return text.removeprefix("AdminComment=")
+    return ""
+
+
 def parse_job(id: str, line: str, comment: str = "") -> Job:
     """A line of `scontrol show job -o`. Raises SlurmError for anything else."""
     state, flags, nodes = (each.search(line) for each in (_STATE, _FLAGS, _NODES))

@@ -239,6 +239,22 @@ def test_a_job_without_image_is_left_alone(user: User) -> None:
     refused(user, "--compat=require", because="names no image")
 
 
+def test_decisions_are_logged_where_the_site_asks_for_it(user: User, image: str) -> None:
+    log = user.folder / "decisions"
+    user.configure(f'log = "{log}"')
+    user.run("sbatch", f"--compat-image={image}", *JOB)
+    user.run("sbatch", f"--compat-image={image}", "-w", "arm1", *JOB)
+    user.run("sbatch", *JOB)
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [each["outcome"] for each in lines] == ["rewritten", "refused", "unchanged"]
+    assert lines[0]["components"][0]["images"] == [image]
+    assert lines[0]["components"][0]["eligible"] == 3
+    assert "no_node" in lines[1]["states"]
+    for place in (user.folder, user.folder / "none" / "here", Path("/dev/full")):
+        user.configure(f'log = "{place}"')
+        assert user.run("sbatch", f"--compat-image={image}", *JOB).returncode == 0, "a job is worth more than a line"
+
+
 def test_whatever_breaks_in_us_does_not_stop_the_job(user: User, image: str) -> None:
     user.configure("nonsense = 1")
     went_through(user, f"--compat-image={image}", warning=f"{user.config}: unknown key 'nonsense'")
