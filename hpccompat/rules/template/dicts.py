@@ -7,7 +7,7 @@ from hpccompat.errors import EvaluationError
 from hpccompat.rules.template.convert import of_list, to_string
 from hpccompat.rules.template.defaults import empty
 from hpccompat.rules.template.limits import VALUE_DEPTH, Limits, failed
-from hpccompat.rules.template.values import STRINGS, Map, Slice, Value
+from hpccompat.rules.template.values import STRINGS, Map, SemVer, Slice, Value
 
 
 def new(limits: Limits, *values: Value) -> Map:
@@ -124,6 +124,8 @@ def _merge(limits: Limits, into: Map, other: Map, overwrite: bool, depth: int) -
 
 
 def deep_copy(limits: Limits, value: Value) -> Value:
+    if value is None:
+        raise failed("deepCopy: nothing to copy")
     return _copied(limits, value, 0)
 
 
@@ -137,4 +139,7 @@ def _copied(limits: Limits, value: Value, depth: int) -> Value:
         limits.elements(len(value.items))
         found = {key: _copied(limits, each, depth + 1) for key, each in value.items.items()}
         return Map(found, value.type, value.nil)
+    if isinstance(value, SemVer):
+        # Go's copy leaves out fields that are not exported, which are all.
+        return SemVer(0, 0, 0, pointer=value.pointer)
     return value

@@ -15,7 +15,7 @@ _JS = {ord("\\"): "\\\\", ord("'"): "\\'", ord('"'): '\\"'} | {
 
 
 def _text(limits: Limits, values: tuple[Value, ...]) -> str:
-    text = print_all(limits, values)
+    text = print_all(limits, tuple(b"<no value>" if each is None else each for each in values))
     # An escape makes six bytes of one.
     limits.make(6 * len(text))
     return text.decode("utf-8", "surrogateescape")
@@ -27,13 +27,12 @@ def html(limits: Limits, *values: Value) -> bytes:
 
 def js(limits: Limits, *values: Value) -> bytes:
     escaped = _text(limits, values).translate(_JS)
-    return "".join(each if each.isascii() else _js(each) for each in escaped).encode()
+    return "".join(each if each.isascii() else _js(each) for each in escaped).encode("utf-8", "surrogateescape")
 
 
 def _js(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":
-        return "\ufffd"
-    return character if character.isprintable() else f"\\u{ord(character):04X}"
+    is_byte = "\udc80" <= character <= "\udcff"
+    return character if is_byte or character.isprintable() else f"\\u{ord(character):04X}"
 
 
 def urlquery(limits: Limits, *values: Value) -> bytes:

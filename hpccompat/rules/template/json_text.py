@@ -16,7 +16,8 @@ _ESCAPES = {
     ord('"'): '\\"', ord("\\"): "\\\\", 8: "\\b", 9: "\\t", 10: "\\n", 12: "\\f", 13: "\\r",
     0x2028: "\\u2028", 0x2029: "\\u2029",
 }  # fmt: skip
-_ESCAPES = {code: f"\\u{code:04x}" for code in range(32)} | _ESCAPES
+# Bytes that are no characters are written as the one that stands for them.
+_ESCAPES = {code: f"\\u{code:04x}" for code in range(32)} | _ESCAPES | dict.fromkeys(range(56448, 56576), "\\ufffd")
 _HTML = _ESCAPES | {code: f"\\u{code:04x}" for code in b"<>&"}
 
 
@@ -106,7 +107,7 @@ def _scalar(value: Value, escapes: dict[int, str]) -> str:
 
 
 def _string(text: bytes, escapes: dict[int, str]) -> str:
-    return f'"{runes(text).translate(escapes)}"'
+    return f'"{text.decode("utf-8", "surrogateescape").translate(escapes)}"'
 
 
 def _number(value: float) -> str:

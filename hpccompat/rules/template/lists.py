@@ -103,11 +103,12 @@ def slice_of(limits: Limits, value: Value, *bounds: Value) -> Value:
 
 def chunk(limits: Limits, size: int, value: Value) -> Slice:
     found = items(value, "chunk")
-    if size == 0 or (size < 0 and len(found) != 1):
-        raise failed("chunk: the size must be positive")
+    if size <= 0:
+        # Go counts the chunks by a division, and fails where it gets a negative number.
+        if size == 0 or not found or (len(found) - 1) // size + 1 < 0:
+            raise failed("chunk: the size must be positive")
+        return Slice([of_list(list(found))] if len(found) == 1 else [], LISTS)
     limits.elements(2 * len(found))
-    if size < 0:
-        raise failed("chunk: the size must be positive")
     return Slice([of_list(found[start : start + size]) for start in range(0, len(found), size)], LISTS)
 
 

@@ -12,7 +12,10 @@ from hpccompat.rules.template.values import go_string
 _BASES = {"0x": 16, "0o": 8, "0b": 2}
 _ESCAPES = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92, "'": 39, '"': 34}
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?", re.ASCII)
-_HEXADECIMAL = re.compile(r"([+-]?)0[xX]([0-9a-fA-F_]*)(?:\.([0-9a-fA-F_]*))?(?:[pP]([+-]?[0-9]+))?", re.ASCII)
+_HEXADECIMAL = re.compile(r"([+-]?)0[xX]([0-9a-fA-F]*)(?:\.([0-9a-fA-F]*))?(?:[pP]([+-]?[0-9]+))?", re.ASCII)
+# An underscore stands between digits, or between a prefix and a digit.
+_BAD_UNDERSCORE = re.compile(r"(?<![0-9])_|_(?![0-9])")
+_BAD_HEXADECIMAL_UNDERSCORE = re.compile(r"(?<![0-9a-fA-FxX])_|_(?![0-9a-fA-F])")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|(.))", re.DOTALL)
 _MOST_DIGITS = 400
 
@@ -55,23 +58,29 @@ def parse_float(text: str) -> float | None:
     """strconv.ParseFloat; None also where the number is out of range."""
     if text.lstrip("+-").lower() in ("inf", "infinity", "nan") and len(text) - len(text.lstrip("+-")) <= 1:
         return float(text)
+    if len(text) > 10 * _MOST_DIGITS:
+        return None
+    if "_" in text:
+        is_hexadecimal = text.lstrip("+-")[:2].lower() == "0x"
+        if (_BAD_HEXADECIMAL_UNDERSCORE if is_hexadecimal else _BAD_UNDERSCORE).search(text):
+            return None
+        text = text.replace("_", "")
     hexadecimal = _HEXADECIMAL.fullmatch(text)
     if hexadecimal:
         return _hexadecimal(*hexadecimal.groups(default=""))
-    if len(text) > 10 * _MOST_DIGITS or not _DECIMAL.fullmatch(text):
+    if not _DECIMAL.fullmatch(text):
         return None
     number = float(text)
     return None if math.isinf(number) else number
 
 
 def _hexadecimal(sign: str, whole: str, part: str, exponent: str) -> float | None:
-    digits = whole.replace("_", "") + part.replace("_", "")
+    """The exponent, a power of two, must be there."""
+    digits = whole + part
     if not digits or not exponent or len(digits) > _MOST_DIGITS or len(exponent) > 6:
         return None
-    if "__" in whole + part or (whole + part).endswith("_") or part.startswith("_"):
-        return None
     try:
-        number = math.ldexp(float(int(digits, 16)), int(exponent) - 4 * len(part.replace("_", "")))
+        number = math.ldexp(float(int(digits, 16)), int(exponent) - 4 * len(part))
     except OverflowError:
         return None
     return -number if sign == "-" else number

@@ -91,10 +91,7 @@ def _whole(to_integer: Callable[[float], int], number: float) -> float:
 
 def round_to(value: Value, places: int, *fractions: float) -> float:
     """To decimal places, upwards from a fraction of 0.5 or the one given."""
-    try:
-        power = math.pow(10, float(places))
-    except OverflowError:
-        power = math.inf
+    power = _power_of_ten(places)
     shifted = power * real(value)
     fraction = math.fmod(shifted, 1) if math.isfinite(shifted) else math.nan
     up = fraction >= (fractions[0] if fractions else 0.5)
@@ -102,6 +99,29 @@ def round_to(value: Value, places: int, *fractions: float) -> float:
     if power == 0:
         return math.nan if not rounded or math.isnan(rounded) else math.copysign(math.inf, rounded)
     return rounded / power
+
+
+def _power_of_ten(exponent: int) -> float:
+    """Go's Pow multiplies, and beyond 10^22 its last bit is not always C's."""
+    if abs(exponent) > 400:
+        return math.inf if exponent > 0 else 0.0
+    mantissa, scale = 1.0, 0
+    square, square_scale = 0.625, 4
+    for bit in range(abs(exponent).bit_length()):
+        if abs(exponent) >> bit & 1:
+            mantissa *= square
+            scale += square_scale
+        square *= square
+        square_scale *= 2
+        if square < 0.5:
+            square += square
+            square_scale -= 1
+    if exponent < 0:
+        mantissa, scale = 1 / mantissa, -scale
+    try:
+        return math.ldexp(mantissa, scale)
+    except OverflowError:
+        return math.inf
 
 
 # Floats, through decimals: 0.1 + 0.2 is 0.3.
@@ -148,7 +168,8 @@ def _decimal(
     for each in values:
         limits.step(10)
         result = operate(result, _exact(each))
-    return float(result)
+    # Decimals have no negative zero.
+    return float(result) + 0.0
 
 
 # Rows of integers.

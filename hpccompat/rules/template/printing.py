@@ -211,8 +211,9 @@ class Printer:
         elif verb == "b":
             self.digits(value, f"{abs(value):b}", "0b" if flags.sharp else "", flags)
         elif verb in "oO":
-            digits = f"{abs(value):o}"
-            self.digits(value, digits, "0o" if verb == "O" else "0" if flags.sharp else "", flags)
+            # With both, 0o0.
+            prefix = ("0o" if verb == "O" else "") + ("0" if flags.sharp else "")
+            self.digits(value, f"{abs(value):o}", prefix, flags)
         elif verb in "xX":
             self.digits(value, format(abs(value), verb), f"0{verb}" if flags.sharp else "", flags)
         elif verb in "cq":
@@ -233,8 +234,8 @@ class Printer:
             least = flags.width - bool(sign)
         self.limits.make(least or 0)
         digits = digits.rjust(least or 0, "0")
-        if prefix == "0" and digits.startswith("0"):
-            prefix = ""
+        if prefix in ("0", "0o0") and digits.startswith("0"):
+            prefix = prefix[:-1]
         self.pad((sign + prefix + digits).encode(), replace(flags, zero=False))
 
     def unicode(self, value: int, flags: Flags) -> None:

@@ -25,7 +25,10 @@ def _compiled(limits: Limits, pattern: bytes) -> Any:
         return limits.patterns[pattern]
     import re2
 
-    text = runes(pattern)
+    try:
+        text = pattern.decode()
+    except UnicodeDecodeError as error:
+        raise EvaluationError("bad-regexp", "a regular expression that is no UTF-8") from error
     if len(text) > PATTERN_LIMIT:
         raise EvaluationError("limit", f"a regular expression of a template has more than {PATTERN_LIMIT} characters")
     # Compiling takes as long as a thousand steps, or longer.
