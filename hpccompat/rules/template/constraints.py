@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpccompat.rules.regex import compile_pattern
-from hpccompat.rules.template.limits import failed
-from hpccompat.rules.template.values import SemVer
+from hpccompat.rules.template.limits import Limits, failed
+from hpccompat.rules.template.semver import compare_pre, comparison, parse
+from hpccompat.rules.template.values import SemVer, runes
 
 _MOST = 1000
 # As the library has them, odd characters among the digits included.
@@ -34,16 +35,21 @@ class _Constraint:
     open_patch: bool = False
 
 
-def satisfies(constraint: bytes, version: Callable[[], SemVer], parse: Callable[[bytes], SemVer]) -> bool:
-    """Raises EvaluationError for a constraint, then for a version, that is none."""
-    if len(constraint) > _MOST:
-        raise failed("improper constraint: too long")
-    alternatives = _alternatives(constraint.decode("utf-8", "replace"), parse)
-    found = version()
+def semver_compare(limits: Limits, constraint: bytes, version: bytes) -> bool:
+    """Whether the version satisfies the constraint. Raises EvaluationError if one of them is none."""
+    key = ("constraint", constraint)
+    if key not in limits.compiled:
+        if len(constraint) > _MOST:
+            raise failed("improper constraint: too long")
+        limits.step(500 + 20 * len(constraint))
+        limits.compiled[key] = _alternatives(runes(constraint))
+    alternatives: list[list[_Constraint]] = limits.compiled[key]
+    found = parse(version)
+    limits.step(10 * sum(map(len, alternatives)))
     return any(_all(found, constraints) for constraints in alternatives)
 
 
-def _alternatives(text: str, parse: Callable[[bytes], SemVer]) -> list[list[_Constraint]]:
+def _alternatives(text: str) -> list[list[_Constraint]]:
     ranges: Any = compile_pattern(_RANGE)
     for match in list(ranges.finditer(text)):
         text = text.replace(match.group(), f">= {match.group(1)}, <= {match.group(11)} ", 1)
@@ -51,11 +57,11 @@ def _alternatives(text: str, parse: Callable[[bytes], SemVer]) -> list[list[_Con
     for alternative in text.split("||"):
         if not compile_pattern(_ALL).search(alternative):
             raise failed(f"improper constraint: {alternative}")
-        found.append([_constraint(each.group(), parse) for each in compile_pattern(_EACH).finditer(alternative)])
+        found.append([_constraint(each.group()) for each in compile_pattern(_EACH).finditer(alternative)])
     return found
 
 
-def _constraint(text: str, parse: Callable[[bytes], SemVer]) -> _Constraint:
+def _constraint(text: str) -> _Constraint:
     match = compile_pattern(_ONE).search(text)
     if match is None:
         raise failed(f"improper constraint: {text}")
@@ -77,42 +83,6 @@ def _all(version: SemVer, constraints: list[_Constraint]) -> bool:
     return all(_CHECKS[each.operator](version, each) for each in constraints)
 
 
-def comparison(first: SemVer, second: SemVer) -> int:
-    """-1, 0 or 1. Metadata don't count; a pre-release comes before its release."""
-    mine, other = (first.major, first.minor, first.patch), (second.major, second.minor, second.patch)
-    if mine != other:
-        return 1 if mine > other else -1
-    if not first.pre or not second.pre:
-        return bool(second.pre) - bool(first.pre)
-    return _compared_pre(first.pre, second.pre)
-
-
-def _compared_pre(first: bytes, second: bytes) -> int:
-    mine, other = first.split(b"."), second.split(b".")
-    for position in range(max(len(mine), len(other))):
-        a = mine[position] if position < len(mine) else b""
-        b = other[position] if position < len(other) else b""
-        if a != b:
-            return _compared_part(a, b)
-    return 0
-
-
-def _compared_part(first: bytes, second: bytes) -> int:
-    """Numbers come before texts, and nothing before both."""
-    if not first or not second:
-        return 1 if first else -1
-    mine, other = _number(first), _number(second)
-    if mine is None and other is None:
-        return 1 if first > second else -1
-    if mine is None or other is None:
-        return 1 if mine is None else -1
-    return 1 if mine > other else -1
-
-
-def _number(text: bytes) -> int | None:
-    return int(text) if text.isdigit() and len(text) <= 20 and int(text) < 2**64 else None
-
-
 def _not_equal(version: SemVer, constraint: _Constraint) -> bool:
     wanted = constraint.version
     if constraint.open:
@@ -123,7 +93,7 @@ def _not_equal(version: SemVer, constraint: _Constraint) -> bool:
         if wanted.minor != version.minor:
             return True
         if constraint.open_patch:
-            return bool(version.pre or wanted.pre) and _compared_pre(version.pre, wanted.pre) != 0
+            return bool(version.pre or wanted.pre) and compare_pre(version.pre, wanted.pre) != 0
         if wanted.patch != version.patch:
             return True
     return comparison(version, wanted) != 0

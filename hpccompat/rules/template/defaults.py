@@ -66,7 +66,7 @@ def deep_equal(limits: Limits, first: Value, second: Value) -> bool:
 
 
 def _equal(limits: Limits, first: Value, second: Value, depth: int) -> bool:
-    limits.step()
+    limits.step(3)
     if depth > VALUE_DEPTH:
         raise EvaluationError("limit", f"a value in a value, more than {VALUE_DEPTH} deep")
     if type(first) is not type(second):

@@ -133,10 +133,10 @@ def _copied(limits: Limits, value: Value, depth: int) -> Value:
     if depth > VALUE_DEPTH:
         raise EvaluationError("limit", f"a value in a value, more than {VALUE_DEPTH} deep")
     if isinstance(value, Slice):
-        limits.elements(len(value.items))
+        limits.elements(4 * len(value.items))
         return Slice([_copied(limits, each, depth + 1) for each in value.items], value.type, value.nil)
     if isinstance(value, Map):
-        limits.elements(len(value.items))
+        limits.elements(4 * len(value.items))
         found = {key: _copied(limits, each, depth + 1) for key, each in value.items.items()}
         return Map(found, value.type, value.nil)
     if isinstance(value, SemVer):

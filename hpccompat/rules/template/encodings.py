@@ -25,8 +25,7 @@ def base32_encode(limits: Limits, text: bytes) -> bytes:
 
 def base64_decode(limits: Limits, text: bytes) -> bytes:
     """Where it can't be decoded, what is wrong is the result, as in sprig. Line ends are passed over."""
-    limits.make(len(text))
-    limits.step(len(text) // 8)
+    limits.characters(len(text))
     wrong = _wrong_base64(text)
     if wrong is not None:
         return b"illegal base64 data at input byte %d" % wrong
@@ -34,8 +33,7 @@ def base64_decode(limits: Limits, text: bytes) -> bytes:
 
 
 def base32_decode(limits: Limits, text: bytes) -> bytes:
-    limits.make(len(text))
-    limits.step(len(text) // 8)
+    limits.characters(len(text))
     text = text.replace(b"\r", b"").replace(b"\n", b"")
     wrong = _wrong_base32(text)
     if wrong is not None:

@@ -16,8 +16,7 @@ _JS = {ord("\\"): "\\\\", ord("'"): "\\'", ord('"'): '\\"'} | {
 
 def _text(limits: Limits, values: tuple[Value, ...]) -> str:
     text = print_all(limits, tuple(b"<no value>" if each is None else each for each in values))
-    # An escape makes six bytes of one.
-    limits.make(6 * len(text))
+    limits.characters(len(text))
     return text.decode("utf-8", "surrogateescape")
 
 

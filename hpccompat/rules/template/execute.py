@@ -62,13 +62,14 @@ class _Run:
         self.depth = 0
         self.names: list[str] = []
         self.values: list[Value] = []
+        self.places: dict[str, list[int]] = {}
 
     def block(self, nodes: Block, dot: Value) -> None:
         self.depth += 1
         if self.depth > DEPTH:
             raise failed(f"blocks and templates within each other, more than {DEPTH} deep")
+        self.limits.step(1 + len(nodes))
         for node in nodes:
-            self.limits.step()
             if isinstance(node, Text):
                 self.write(node.text)
             elif isinstance(node, Action):
@@ -95,17 +96,20 @@ class _Run:
     # Variables: a stack, the last of a name counts.
 
     def push(self, name: str, value: Value) -> None:
+        self.places.setdefault(name, []).append(len(self.names))
         self.names.append(name)
         self.values.append(value)
 
     def pop(self, known: int) -> None:
-        del self.names[known:], self.values[known:]
+        while len(self.names) > known:
+            self.places[self.names.pop()].pop()
+            self.values.pop()
 
     def where(self, name: str) -> int:
-        for position in range(len(self.names) - 1, -1, -1):
-            if self.names[position] == name:
-                return position
-        raise failed(f"undefined variable: {name}")
+        places = self.places.get(name)
+        if not places:
+            raise failed(f"undefined variable: {name}")
+        return places[-1]
 
     # Actions.
 
@@ -123,6 +127,9 @@ class _Run:
 
     def range(self, node: Branch, dot: Value) -> None:
         value = self.pipeline(node.pipeline, dot)
+        if isinstance(value, Map):
+            # They are sorted.
+            self.limits.step(len(value.items) >> 2)
         entries = _entries(value, len(node.pipeline.variables))
         known = len(self.names)
         empty = True
@@ -155,15 +162,17 @@ class _Run:
         if block is None:
             raise failed(f"template {node.name!r} not defined")
         value = self.pipeline(node.pipeline, dot) if node.pipeline else None
-        names, values = self.names, self.values
-        self.names, self.values = ["$"], [value]
+        outer = self.names, self.values, self.places
+        self.names, self.values, self.places = [], [], {}
+        self.push("$", value)
         self.block(block, value)
-        self.names, self.values = names, values
+        self.names, self.values, self.places = outer
 
     # Pipelines and their operands.
 
     def pipeline(self, pipeline: Pipeline, dot: Value) -> Value:
         value: _Final = _MISSING
+        self.limits.step(len(pipeline.commands) - 1 + 3 * len(pipeline.variables))
         for command in pipeline.commands:
             value = self.command(command, dot, value)
         assert not isinstance(value, _Missing)
@@ -258,7 +267,6 @@ class _Run:
     def call(
         self, row: Row, name: str, dot: Value, arguments: Sequence[Operand], final: _Final, *receiver: Value
     ) -> Value:
-        self.limits.step()
         count = len(arguments) + (final is not _MISSING)
         fixed = row.parameters
         if count < len(fixed) or (count > len(fixed) and not row.rest):
@@ -269,6 +277,7 @@ class _Run:
             values.append(self.argument(argument, wanted, dot))
         if not isinstance(final, _Missing):
             values.append(_checked(final, fixed[count - 1] if count <= len(fixed) else row.rest))
+        self.limits.given(values)
         return row.call(self.limits, *values)
 
     def argument(self, operand: Operand, wanted: str, dot: Value) -> Value:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from hpccompat.rules.template import (
     access,
     compare,
+    constraints,
     convert,
     defaults,
     dicts,
@@ -127,7 +128,7 @@ _NUMBERS = {
     "mod": row(maths.modulo, "any any"),
     "mul": row(maths.multiply, "any any..."),
     "mulf": row(maths.multiply_float, "any any..."),
-    "round": row(simple(maths.round_to), "any int float..."),
+    "round": row(maths.round_to, "any int float..."),
     "seq": row(maths.sequence, "int..."),
     "sub": row(maths.subtract, "any any"),
     "subf": row(maths.subtract_float, "any any..."),
@@ -206,12 +207,12 @@ _ENCODINGS = {
 }
 _PATHS = {
     "base": row(simple(paths.base), "string"),
-    "clean": row(simple(paths.clean), "string"),
-    "dir": row(simple(paths.directory), "string"),
+    "clean": row(paths.clean, "string"),
+    "dir": row(paths.directory, "string"),
     "ext": row(simple(paths.extension), "string"),
     "isAbs": row(simple(paths.is_absolute), "string"),
     "semver": row(simple(semver.parse), "string"),
-    "semverCompare": row(semver.compare, "string string"),
+    "semverCompare": row(constraints.semver_compare, "string string"),
     "urlJoin": row(paths.url_join, "dict"),
     "urlParse": row(paths.url_parse, "string"),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 
 from hpccompat.errors import EvaluationError
 from hpccompat.rules.template.floats import decimal_digits, plain
@@ -61,33 +60,33 @@ def _must(limits: Limits, value: Value, escapes: dict[int, str], indent: str) ->
 
 
 def _encoded(limits: Limits, value: Value, escapes: dict[int, str], indent: str) -> bytes:
-    parts = []
-    for part in _parts(limits, value, escapes, indent, 0):
-        limits.make(len(part))
-        parts.append(part)
-    return "".join(parts).encode()
+    out: list[str] = []
+    _write(limits, out, value, escapes, indent, 0)
+    return "".join(out).encode()
 
 
-def _parts(limits: Limits, value: Value, escapes: dict[int, str], indent: str, depth: int) -> Iterator[str]:
-    limits.step()
+def _write(limits: Limits, out: list[str], value: Value, escapes: dict[int, str], indent: str, depth: int) -> None:
+    limits.step(3)
     if depth > VALUE_DEPTH:
         raise EvaluationError("limit", f"a value in a value, more than {VALUE_DEPTH} deep")
-    if isinstance(value, (Slice, Map)) and not value.nil:
-        entries: list[tuple[bytes | None, Value]]
-        if isinstance(value, Map):
-            entries = [(key, value.items[key]) for key in sorted(value.items)]
-        else:
-            entries = [(None, each) for each in value.items]
-        limits.elements(len(entries))
-        yield "{" if isinstance(value, Map) else "["
-        for position, (key, each) in enumerate(entries):
-            yield ("," if position else "") + (f"\n{indent * (depth + 1)}" if indent else "")
-            if key is not None:
-                yield _string(key, escapes) + (": " if indent else ":")
-            yield from _parts(limits, each, escapes, indent, depth + 1)
-        yield (f"\n{indent * depth}" if indent and entries else "") + ("}" if isinstance(value, Map) else "]")
+    if not isinstance(value, (Slice, Map)) or value.nil:
+        out.append(_scalar(value, escapes))
+        limits.make(len(out[-1]))
+        return
+    entries: list[tuple[bytes | None, Value]]
+    if isinstance(value, Map):
+        entries = [(key, value.items[key]) for key in sorted(value.items)]
     else:
-        yield _scalar(value, escapes)
+        entries = [(None, each) for each in value.items]
+    limits.make(64 + len(indent) * (depth + 2) * len(entries))
+    out.append("{" if isinstance(value, Map) else "[")
+    for position, (key, each) in enumerate(entries):
+        out.append(("," if position else "") + (f"\n{indent * (depth + 1)}" if indent else ""))
+        if key is not None:
+            out.append(_string(key, escapes) + (": " if indent else ":"))
+            limits.make(len(out[-1]))
+        _write(limits, out, each, escapes, indent, depth + 1)
+    out.append((f"\n{indent * depth}" if indent and entries else "") + ("}" if isinstance(value, Map) else "]"))
 
 
 def _scalar(value: Value, escapes: dict[int, str]) -> str:
@@ -122,8 +121,9 @@ def _number(value: float) -> str:
 
 def must_from_json(limits: Limits, text: bytes) -> Value:
     """Numbers are float64."""
-    # A value of Python takes far more room than its text.
+    # A value takes far more room than its text.
     limits.make(32 * len(text))
+    limits.step(2 * len(text))
     try:
         return _value(json.loads(runes(text), parse_constant=_refuse, parse_int=_float, parse_float=_float))
     except (ValueError, RecursionError) as error:

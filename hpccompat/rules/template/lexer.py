@@ -12,21 +12,24 @@ from typing import NamedTuple
 
 from hpccompat.rules.template.refused import TemplateSyntaxError
 
-KEYWORDS = frozenset("block break continue define else end if range template with".split())
+KEYWORDS = frozenset("block break continue define else end if nil range template with".split())
 _SPACE = " \t\r\n"
-_SPACES = re.compile(r"[ \t\r\n]+")
 _ASCII_WORD = re.compile(r"[A-Za-z0-9_]*")
 _NUMBER = re.compile(
     r"[+-]?(?:0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]*)?|0[oO][0-7_]*(?:\.[0-7_]*)?"
     r"|0[bB][01_]*(?:\.[01_]*)?|[0-9_]*(?:\.[0-9_]*)?(?:[eE][+-]?[0-9_]*)?)i?"
 )
-# Kind -> what it looks like. None of them spans lines but the raw string.
-_QUOTED = (
-    ("string", re.compile(r'"(?:[^"\\\n]|\\[^\n])*"')),
-    ("rune", re.compile(r"'(?:[^'\\\n]|\\[^\n])*'")),
-    ("raw", re.compile(r"`[^`]*`")),
+# First character -> kind, and what it looks like. None of them spans lines but the raw string.
+_QUOTED = {
+    '"': ("string", re.compile(r'"(?:[^"\\\n]|\\[^\n])*"')),
+    "'": ("rune", re.compile(r"'(?:[^'\\\n]|\\[^\n])*'")),
+    "`": ("raw", re.compile(r"`[^`]*`")),
+}
+# Words of ASCII with what may follow one: most of all tokens.
+_WORD = re.compile(
+    r"(?:(?P<field>\.[A-Za-z_][A-Za-z0-9_]*)|(?P<variable>\$[A-Za-z0-9_]*)|(?P<name>[A-Za-z_][A-Za-z0-9_]*))"
+    r"(?=[ \t\r\n.,|:)(]|\}\}|\Z)"
 )
-_QUOTES = {"string": '"', "rune": "'", "raw": "`"}
 
 
 class Token(NamedTuple):
@@ -106,11 +109,17 @@ class _Action:
         first = self.text[start : start + 1]
         if not first:
             raise TemplateSyntaxError("unclosed action")
-        spaces = _SPACES.match(self.text, start)
-        if spaces:
+        if first in _SPACE:
+            end = start + 1
+            while self.text[end : end + 1] and self.text[end] in _SPACE:
+                end += 1
             # The last space belongs to a trim marker that follows.
-            self.position = spaces.end() - self.text.startswith("-}}", spaces.end())
+            self.position = end - self.text.startswith("-}}", end)
             return Token("space", " ")
+        word = _WORD.match(self.text, start)
+        if word:
+            self.position = word.end()
+            return _word(str(word.lastgroup), word.group())
         if first in "=|()":
             self.position += 1
             return Token(first, first)
@@ -119,9 +128,8 @@ class _Action:
                 raise TemplateSyntaxError("expected :=")
             self.position += 2
             return Token(":=", ":=")
-        for kind, pattern in _QUOTED:
-            if first == _QUOTES[kind]:
-                return self.quoted(kind, pattern)
+        if first in _QUOTED:
+            return self.quoted(*_QUOTED[first])
         digit_follows = self.text[start + 1 : start + 2] in tuple("0123456789") or start + 1 == len(self.text)
         if first == "$" or (first == "." and not digit_follows):
             return self.field(first)
@@ -156,10 +164,7 @@ class _Action:
         self.skip_word()
         if not self.at_terminator():
             raise TemplateSyntaxError(f"bad character {self.text[self.position]!r}")
-        word = self.text[start : self.position]
-        if word in KEYWORDS or word == "nil":
-            return Token(word, word)
-        return Token("bool" if word in ("true", "false") else "name", word)
+        return _word("name", self.text[start : self.position])
 
     def number(self) -> Token:
         start = self.position
@@ -186,6 +191,14 @@ class _Action:
     def at_terminator(self) -> bool:
         following = self.text[self.position : self.position + 1]
         return following in " \t\r\n.,|:)(" or self.text.startswith("}}", self.position)
+
+
+def _word(kind: str, word: str) -> Token:
+    if kind != "name":
+        return Token(kind, word)
+    if word in KEYWORDS:
+        return Token(word, word)
+    return Token("bool" if word in ("true", "false") else "name", word)
 
 
 def is_word(character: str) -> bool:

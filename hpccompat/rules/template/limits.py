@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from hpccompat.errors import EvaluationError
 
+if TYPE_CHECKING:
+    from hpccompat.rules.template.values import Value
+
 # Nodes walked, functions called, elements visited.
-STEPS = 50_000
+STEPS = 60_000
 # Bytes of texts and lists made by functions, and of what is written, in all.
 SIZE = 4 * 1024 * 1024
 # Blocks within blocks, those of templates that call each other included.
@@ -21,8 +25,8 @@ class Limits:
 
     def __init__(self) -> None:
         self.steps, self.size = STEPS, SIZE
-        # Regular expressions of this run, compiled.
-        self.patterns: dict[bytes, Any] = {}
+        # What this run has compiled: regular expressions and constraints.
+        self.compiled: dict[tuple[str, bytes], Any] = {}
 
     def step(self, count: int = 1) -> None:
         self.steps -= count
@@ -30,16 +34,28 @@ class Limits:
             raise EvaluationError("limit", f"the template takes more than {STEPS} steps")
 
     def make(self, size: int) -> None:
-        """Before `size` bytes are made, or `size / 64` elements of a list. Each KiB is a step, too."""
+        """Before `size` bytes are made."""
         self.size -= size
         if self.size < 0:
             raise EvaluationError("limit", f"the template makes more than {SIZE} bytes")
-        self.step(size >> 10)
 
     def elements(self, count: int) -> None:
         """Before a list of `count` elements is made or gone through."""
         self.step(count)
         self.make(64 * count)
+
+    def characters(self, count: int) -> None:
+        """Before a text is gone through character by character."""
+        self.step(count)
+        self.make(count)
+
+    def given(self, values: Iterable[Value]) -> None:
+        """Before a function is called: also what is only read takes its time."""
+        for value in values:
+            self.steps -= 1
+            if type(value) is bytes and len(value) > 255:
+                self.steps -= len(value) >> 8
+        self.step()
 
 
 def failed(text: str) -> EvaluationError:

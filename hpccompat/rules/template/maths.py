@@ -89,8 +89,9 @@ def _whole(to_integer: Callable[[float], int], number: float) -> float:
     return math.copysign(float(to_integer(number)), number) if -1 < number < 1 else float(to_integer(number))
 
 
-def round_to(value: Value, places: int, *fractions: float) -> float:
+def round_to(limits: Limits, value: Value, places: int, *fractions: float) -> float:
     """To decimal places, upwards from a fraction of 0.5 or the one given."""
+    limits.step(20)
     power = _power_of_ten(places)
     shifted = power * real(value)
     fraction = math.fmod(shifted, 1) if math.isfinite(shifted) else math.nan

@@ -39,7 +39,8 @@ class _Parser:
     def __init__(self, found: list[Token]) -> None:
         self.found, self.position = found, 0
         self.named: dict[str, Block] = {}
-        self.variables = ["$"]
+        # In scope, in their order.
+        self.variables = {"$": None}
         self.ranges = 0
         self.depth = 0
 
@@ -91,7 +92,7 @@ class _Parser:
     def own_block(self, what: str) -> Block:
         """A block with variables of its own, up to its end."""
         variables, ranges = self.variables, self.ranges
-        self.variables, self.ranges = ["$"], 0
+        self.variables, self.ranges = {"$": None}, 0
         block, end = self.block()
         if end != "end":
             raise TemplateSyntaxError(f"unexpected {{{{{end}}}}} in {what}")
@@ -166,7 +167,8 @@ class _Parser:
             otherwise, end = self.block()
         if end != "end":
             raise TemplateSyntaxError(f"expected end; found {{{{{end}}}}}")
-        del self.variables[known:]
+        while len(self.variables) > known:
+            self.variables.popitem()
         for pipeline, body in reversed(arms):
             otherwise = (found := Branch(keyword, pipeline, body, otherwise),)
         return found
@@ -207,7 +209,7 @@ class _Parser:
                 break
             self.take()
             variables.append(name)
-            self.variables.append(name)
+            self.variables.setdefault(name)
             if sign != ",":
                 return tuple(variables), sign == "="
             if what != "range" or len(variables) > 1:

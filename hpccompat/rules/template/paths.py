@@ -18,8 +18,9 @@ def base(path: bytes) -> bytes:
     return b"." if not path else path.rstrip(b"/").rpartition(b"/")[2] or b"/"
 
 
-def clean(path: bytes) -> bytes:
+def clean(limits: Limits, path: bytes) -> bytes:
     """The shortest path that means the same."""
+    limits.elements(path.count(b"/"))
     rooted, kept = path.startswith(b"/"), list[bytes]()
     for part in path.split(b"/"):
         if part == b".." and kept and kept[-1] != b"..":
@@ -29,8 +30,8 @@ def clean(path: bytes) -> bytes:
     return (b"/" if rooted else b"") + b"/".join(kept) or b"."
 
 
-def directory(path: bytes) -> bytes:
-    return clean(path[: path.rfind(b"/") + 1])
+def directory(limits: Limits, path: bytes) -> bytes:
+    return clean(limits, path[: path.rfind(b"/") + 1])
 
 
 def extension(path: bytes) -> bytes:

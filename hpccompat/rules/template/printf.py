@@ -26,7 +26,7 @@ class _Form:
 
     def run(self) -> bytes:
         while self.position < len(self.form):
-            self.limits.step()
+            self.limits.step(10)
             end = self.form.find("%", self.position)
             end = end if end >= 0 else len(self.form)
             self.write(self.form[self.position : end])

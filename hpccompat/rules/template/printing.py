@@ -80,7 +80,7 @@ class Printer:
             self.value(value, verb, flags, 0)
 
     def value(self, value: Value, verb: str, flags: Flags, depth: int) -> None:
-        self.limits.step()
+        self.limits.step(2)
         if depth > VALUE_DEPTH:
             raise EvaluationError("limit", f"a value in a value, more than {VALUE_DEPTH} deep")
         if isinstance(value, bytes):
@@ -183,8 +183,7 @@ class Printer:
         if flags.precision is not None:
             text = _first_runes(text, flags.precision)
         if verb == "q" or flags.sharp_v:
-            # Quoted, a text can grow by ten.
-            self.limits.make(len(text))
+            self.limits.characters(len(text))
             text = b"`" + text + b"`" if flags.sharp and can_backquote(text) else quoted(text, '"', flags.plus)
         self.pad(text, flags)
 
@@ -204,6 +203,9 @@ class Printer:
     # Numbers.
 
     def integer(self, value: int, verb: str, flags: Flags) -> None:
+        if flags is PLAIN and verb in "dv":
+            self.write(b"%d" % value)
+            return
         if verb == "v" and flags.sharp_v and isinstance(value, (Uint8, Uint64)):
             verb, flags = "x", replace(flags, sharp=True)
         if verb in "dv":
@@ -262,6 +264,7 @@ class Printer:
             return
         precision = flags.precision if flags.precision is not None else 6 if verb in "fFeE" else None
         self.limits.make(precision or 0)
+        self.limits.step(10 + (precision or 0))
         text = format_float(value, "g" if verb == "v" else "f" if verb == "F" else verb, precision)
         text = text if text[0] in "+-" else "+" + text
         if flags.space and text[0] == "+" and not flags.plus:

@@ -21,8 +21,9 @@ Span = tuple[int, int]
 
 def _compiled(limits: Limits, pattern: bytes) -> Any:
     """Raises EvaluationError of kind `bad-regexp`, or `limit`."""
-    if pattern in limits.patterns:
-        return limits.patterns[pattern]
+    key = ("regex", pattern)
+    if key in limits.compiled:
+        return limits.compiled[key]
     import re2
 
     try:
@@ -42,7 +43,7 @@ def _compiled(limits: Limits, pattern: bytes) -> Any:
         if "too large" in str(error):
             raise EvaluationError("limit", "a regular expression of a template is too large") from error
         raise EvaluationError("bad-regexp", f"invalid regular expression {text!r}") from error
-    limits.patterns[pattern] = found
+    limits.compiled[key] = found
     return found
 
 
@@ -116,7 +117,7 @@ def _next_character(text: bytes, position: int) -> int:
 
 def replace_all(limits: Limits, pattern: bytes, text: bytes, template: bytes) -> bytes:
     """$1, ${1}, $name and ${name} stand for groups; $1W is the group 1W."""
-    return _replaced(limits, pattern, text, template, expand=b"$" in template)
+    return _replaced(limits, pattern, text, template, expand=True)
 
 
 def replace_all_literal(limits: Limits, pattern: bytes, text: bytes, replacement: bytes) -> bytes:
@@ -126,6 +127,7 @@ def replace_all_literal(limits: Limits, pattern: bytes, text: bytes, replacement
 def _replaced(limits: Limits, pattern: bytes, text: bytes, template: bytes, expand: bool) -> bytes:
     compiled, text = _valid(limits, pattern), _characters(text)
     parts: list[bytes] = []
+    dollars = template.count(b"$") if expand else 0
     last = position = 0
     while position <= len(text):
         found = _find(limits, compiled, text, position)
@@ -134,7 +136,8 @@ def _replaced(limits: Limits, pattern: bytes, text: bytes, template: bytes, expa
         start, end = found.span()
         parts.append(text[last:start])
         if end > last or start == 0:
-            parts.append(_expanded(found, template) if expand else template)
+            limits.step(8 * dollars)
+            parts.append(_expanded(found, template) if dollars else template)
             limits.make(len(parts[-1]))
         last = end
         position = end if end > position else _next_character(text, position)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from hpccompat.rules.template.constraints import comparison, satisfies
 from hpccompat.rules.template.limits import Limits, failed
 from hpccompat.rules.template.row import Row, row
 from hpccompat.rules.template.values import SemVer, Uint64, Value
@@ -36,10 +35,40 @@ def _check(pre: bytes) -> None:
         raise failed("version segment starts with 0")
 
 
-def compare(limits: Limits, constraint: bytes, version: bytes) -> bool:
-    """Whether the version satisfies the constraint, such as ">=1.2, <2 || ^3"."""
-    limits.step(1 + len(constraint))
-    return satisfies(constraint, lambda: parse(version), parse)
+def comparison(first: SemVer, second: SemVer) -> int:
+    """-1, 0 or 1. Metadata don't count; a pre-release comes before its release."""
+    mine, other = (first.major, first.minor, first.patch), (second.major, second.minor, second.patch)
+    if mine != other:
+        return 1 if mine > other else -1
+    if not first.pre or not second.pre:
+        return bool(second.pre) - bool(first.pre)
+    return compare_pre(first.pre, second.pre)
+
+
+def compare_pre(first: bytes, second: bytes) -> int:
+    mine, other = first.split(b"."), second.split(b".")
+    for position in range(max(len(mine), len(other))):
+        a = mine[position] if position < len(mine) else b""
+        b = other[position] if position < len(other) else b""
+        if a != b:
+            return _compared_part(a, b)
+    return 0
+
+
+def _compared_part(first: bytes, second: bytes) -> int:
+    """Numbers come before texts, and nothing before both."""
+    if not first or not second:
+        return 1 if first else -1
+    mine, other = _number(first), _number(second)
+    if mine is None and other is None:
+        return 1 if first > second else -1
+    if mine is None or other is None:
+        return 1 if mine is None else -1
+    return 1 if mine > other else -1
+
+
+def _number(text: bytes) -> int | None:
+    return int(text) if text.isdigit() and len(text) <= 20 and int(text) < 2**64 else None
 
 
 @dataclass(frozen=True)

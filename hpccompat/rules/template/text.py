@@ -34,18 +34,29 @@ def _bytes(text: str) -> bytes:
 
 
 def upper(limits: Limits, text: bytes) -> bytes:
-    limits.make(len(text))
-    return text.upper() if text.isascii() else "".join(map(upper_rune, runes(text))).encode()
+    limits.make(2 * len(text))
+    characters = runes(text)
+    changed = characters.upper()
+    if len(changed) != len(characters):
+        limits.characters(len(characters))
+        changed = "".join(map(upper_rune, characters))
+    return changed.encode()
 
 
 def lower(limits: Limits, text: bytes) -> bytes:
-    limits.make(len(text))
-    return text.lower() if text.isascii() else "".join(map(lower_rune, runes(text))).encode()
+    limits.make(2 * len(text))
+    characters = runes(text)
+    changed = characters.lower()
+    # Python knows that a sigma at the end of a word looks different.
+    if len(changed) != len(characters) or "\u03a3" in characters:
+        limits.characters(len(characters))
+        changed = "".join(map(lower_rune, characters))
+    return changed.encode()
 
 
 def title(limits: Limits, text: bytes) -> bytes:
     """The first letter of each word; words end at what is no letter, digit or underscore."""
-    limits.make(8 * len(text))
+    limits.characters(len(text))
     found, before = [], " "
     for each in runes(text):
         inside = before.isalpha() or before.isdecimal() or before == "_"
@@ -116,7 +127,7 @@ def replace(limits: Limits, old: bytes, new: bytes, text: bytes) -> bytes:
 
 def quote(limits: Limits, *values: Value) -> bytes:
     texts = [to_string(limits, each) for each in values if each is not None]
-    limits.make(10 * sum(map(len, texts)))
+    limits.characters(sum(map(len, texts)))
     return b" ".join(map(quoted, texts))
 
 

@@ -16,7 +16,7 @@ def _is_upper(character: str) -> bool:
 
 
 def untitle(limits: Limits, text: bytes) -> bytes:
-    limits.make(8 * len(text))
+    limits.characters(len(text))
     found, starts = [], True
     for each in runes(text):
         white = each in WHITE_SPACE
@@ -26,7 +26,7 @@ def untitle(limits: Limits, text: bytes) -> bytes:
 
 
 def swapcase(limits: Limits, text: bytes) -> bytes:
-    limits.make(8 * len(text))
+    limits.characters(len(text))
     found, white = [], True
     for each in runes(text):
         category = unicodedata.category(each)
@@ -44,13 +44,13 @@ def swapcase(limits: Limits, text: bytes) -> bytes:
 
 def nospace(limits: Limits, text: bytes) -> bytes:
     """Byte by byte: where there is a space, other bytes than ASCII become characters of their own, as in Go."""
-    limits.make(4 * len(text))
+    limits.characters(len(text))
     kept = [each for each in text.decode("latin-1") if each not in WHITE_SPACE]
     return text if len(kept) == len(text) else "".join(kept).encode()
 
 
 def initials(limits: Limits, text: bytes) -> bytes:
-    limits.make(4 * len(text))
+    limits.characters(len(text))
     found, gap = [], True
     for each in text.decode("latin-1"):
         white = each in WHITE_SPACE
@@ -96,7 +96,7 @@ def _wrapped(limits: Limits, width: int, separator: bytes, text: bytes, long_wor
     width, offset, lines = max(width, 1), 0, []
     while len(text) - offset > width:
         limits.make(width + len(separator) + 8)
-        limits.step()
+        limits.step(3)
         if text[offset : offset + 1] == b" ":
             offset += 1
             continue
@@ -120,7 +120,7 @@ def _is_connector(character: str) -> bool:
 
 def camelcase(limits: Limits, text: bytes) -> bytes:
     """some_name -> SomeName; connectors at the beginning, and all but one of several, stay."""
-    limits.make(8 * len(text))
+    limits.characters(len(text))
     characters = runes(text)
     start = next((i for i, each in enumerate(characters) if not _is_connector(each)), len(characters))
     found = list(characters[:start])
@@ -203,8 +203,7 @@ def _words(text: str) -> Iterator[tuple[str, str]]:
 
 def _connected(limits: Limits, text: bytes, connector: str) -> bytes:
     """HTTPServer10 -> http_server_10."""
-    limits.make(16 * len(text))
-    limits.step(len(text) // 4)
+    limits.characters(3 * len(text))
     words = [*_words(runes(text)), ("", "")]
     found: list[str] = []
     position = 0
