@@ -35,6 +35,8 @@ class VarsTemplate:
     @cached_property
     def _parsed(self) -> tuple[Template | None, str, str]:
         """The template; or None, and why Go can't parse it, or why this version refuses it."""
+        # All that evaluation needs later on, since then Python's own files may be out of reach.
+        import hpccompat.rules.template.execute  # noqa: F401
         from hpccompat.rules.template.parser import parse_template
         from hpccompat.rules.template.refused import TemplateSyntaxError, UnsupportedTemplate
 
@@ -51,18 +53,20 @@ class VarsTemplate:
         return "" if self.too_large else self._parsed[2]
 
     @property
-    def syntax_error(self) -> str:
-        """Why it can't be parsed, "" if it can. NFD only notices where the rule matches."""
-        return "" if self.too_large else self._parsed[1]
+    def wrong(self) -> str:
+        """Why nothing at all can come of it, "" if something may. NFD only notices where the rule matches."""
+        if self.too_large:
+            return f"has more than {TEXT_LIMIT} bytes"
+        return self._parsed[1] and f"can't be parsed: {self._parsed[1]}"
 
     def variables(self, terms: Iterable[tuple[str, Iterable[Mapping[str, str]]]]) -> dict[str, str]:
         """Of (feature set as the spec writes it, its elements that matched). Raises EvaluationError of kind
         `template-size`, `template-parse`, `template-exec`, `template-line`, or `limit`."""
         if self.too_large:
-            raise EvaluationError("template-size", f"varsTemplate has more than {TEXT_LIMIT} bytes")
-        template, wrong, refused = self._parsed
+            raise EvaluationError("template-size", f"varsTemplate {self.wrong}")
+        template = self._parsed[0]
         if template is None:
-            raise EvaluationError("template-parse", f"varsTemplate can't be parsed: {wrong or refused}")
+            raise EvaluationError("template-parse", f"varsTemplate {self.wrong or self.unsupported}")
         from hpccompat.rules.template.execute import execute
         from hpccompat.rules.template.values import runes, template_data
 

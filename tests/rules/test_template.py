@@ -114,7 +114,7 @@ def spec_of(template: str) -> str:
 def test_what_go_can_not_parse_either_is_only_noticed_where_the_rule_matches(template: str) -> None:
     rule = load_spec(spec_of(template)).compatibilities[0].rules[0]
     assert rule.vars_template is not None
-    assert rule.vars_template.syntax_error
+    assert rule.vars_template.wrong
 
 
 @pytest.mark.parametrize(

@@ -158,6 +158,7 @@ class _Run:
             self.values[place] = values[position]
 
     def call_template(self, node: Call, dot: Value) -> None:
+        self.limits.step(5)
         block = self.template.named.get(node.name)
         if block is None:
             raise failed(f"template {node.name!r} not defined")
