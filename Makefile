@@ -33,7 +33,7 @@ check: $(VENV)/.complete
 	$(BIN)/mypy
 
 bench: packages $(VENV)/.complete
-	$(BIN)/python benchmarks/rules.py
+	$(BIN)/python -m benchmarks.rules
 	$(BIN)/python benchmarks/collector.py
 	$(BIN)/python benchmarks/cluster.py
 	$(BIN)/python -m benchmarks.submission

@@ -1,6 +1,6 @@
 """The rule engine: how many evaluations a second, and what hostile input costs.
 
-    make bench, or python benchmarks/rules.py
+    make bench, or python -m benchmarks.rules
 
 The first figure is also given as a ratio to decoding the same node's features from JSON, in this same run.
 """
@@ -13,7 +13,10 @@ import time
 from collections.abc import Callable
 
 import hpccompat
-from hpccompat.errors import HpccompatError
+from hpccompat.errors import EvaluationError, HpccompatError
+from hpccompat.rules.vars_template import VarsTemplate
+from tests.rules.test_template_limits import FLAGS
+from tests.rules.test_template_limits import MANY as TEMPLATES
 
 # The specification that the project began with: a module, a vendor, one of two adapters.
 SEED = """
@@ -86,6 +89,14 @@ def outcome(text: str) -> str:
     return "answered"
 
 
+def _stopped(template: VarsTemplate) -> None:
+    try:
+        template.variables([FLAGS])
+    except EvaluationError:
+        return
+    raise AssertionError("it was not stopped")
+
+
 def main() -> None:
     spec, features = hpccompat.load_spec(SEED), hpccompat.load_features(NODE)
     assert hpccompat.check_node(spec, features).compatible
@@ -96,6 +107,13 @@ def main() -> None:
     print(f"evaluations of the seed's spec on one node   {1 / evaluation:10,.0f} a second")
     print(f"decoding the node's features                 {decoding / evaluation:10.1f} × one evaluation")
     print(f"loading the spec                             {loading / evaluation:10.1f} × one evaluation")
+    print()
+    taken = []
+    for text in TEMPLATES:
+        template = VarsTemplate(text)
+        taken.append((seconds(lambda each=template: _stopped(each), 3), text[-50:]))  # type: ignore[misc]
+    slowest, which = max(taken)
+    print(f"{len(taken)} hostile templates, the slowest stopped after {1000 * slowest:.1f} ms (target 100): {which}")
     print()
     for name, hostile in HOSTILE.items():
         started = time.perf_counter()

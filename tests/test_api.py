@@ -45,7 +45,7 @@ def test_tags_choose_the_sets(tags: tuple[str, ...], compatible: bool | None, we
         ("a: [", "yaml-syntax"),
         ("compatibilities: x", "spec-type"),
         ("x" * 2**21, "limit"),
-        ("compatibilities: [{rules: [{varsTemplate: '{{upper .}}'}]}]", "unsupported-template"),
+        ("compatibilities: [{rules: [{varsTemplate: '{{now}}'}]}]", "unsupported-template"),
     ],
 )
 def test_errors_of_a_spec_have_a_kind(text: str, kind: str) -> None:

@@ -18,6 +18,10 @@ from hpccompat.cli.embed import _parser
 from hpccompat.cli.main import COMMANDS
 from hpccompat.features.identity import IDENTITY
 from hpccompat.features.known import KNOWN_SETS
+from hpccompat.rules.template import limits
+from hpccompat.rules.template.functions import FUNCTIONS
+from hpccompat.rules.template.refused import DEPTH, REFUSED
+from hpccompat.rules.template.regexes import PATTERN_LIMIT
 from hpccompat.settings import Policy, Settings
 from hpccompat.slurm.options import OURS
 from hpccompat.sources.cpuid import X86_TABLE
@@ -111,7 +115,27 @@ def test_the_examples_of_the_spec_language(rules: str, node: str, expected: str)
 
 
 def test_there_are_examples() -> None:
-    assert len(examples()) >= 25
+    assert len(examples()) >= 38
+
+
+def test_the_functions_of_templates_are_listed() -> None:
+    chapter = (DOCS / "rules.md").read_text().split("## Templates")[1].split("## What surprises")[0]
+    has, lacks = chapter.split("| because it | functions |")
+    functions, refused = (
+        {name for line in re.findall(r"^\| [^|`]+ \| (`.*`) \|$", part, re.M) for name in re.findall(r"`(\w+)`", line)}
+        for part in (has, lacks)
+    )
+    with_must = {f"must{name[0].upper()}{name[1:]}" for name in functions}
+    assert functions <= FUNCTIONS.keys() <= functions | with_must
+    assert refused == REFUSED.keys()
+
+
+def test_the_limits_of_templates_are_told() -> None:
+    text = " ".join((DOCS / "rules.md").read_text().split("## Differences from NFD")[1].split())
+    assert f"may take {limits.STEPS:,} steps" in text
+    assert f"make {limits.SIZE // 2**20} MiB" in text
+    assert f"nest {DEPTH} deep in its text and {limits.DEPTH} deep when it runs" in text
+    assert f"in a template of {PATTERN_LIMIT:,}" in text
 
 
 FEATURE = re.compile(

@@ -14,7 +14,6 @@ from hpccompat.features.model import Features
 from hpccompat.rules.model import BACK_REFERENCE, MatchExpression, Rule, Term, feature_set
 from hpccompat.rules.operators import accepts
 from hpccompat.rules.result import ExpressionResult, Matched, RuleResult, TermResult, TermsResult
-from hpccompat.rules.template.values import template_data
 
 Instances = tuple[Mapping[str, str], ...]
 
@@ -45,8 +44,7 @@ def _computed(rule: Rule, result: TermsResult) -> dict[str, str]:
     """The variables that the rule's template computes from what these terms matched."""
     if rule.vars_template is None or not result.matched:
         return {}
-    data = template_data((each.term.feature, each.elements) for each in result.terms)
-    return rule.vars_template.variables(data)
+    return rule.vars_template.variables((each.term.feature, each.elements) for each in result.terms)
 
 
 def initial(features: Features) -> Matched:

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from hpccompat.rules.template.expand import VarsTemplate
+from hpccompat.rules.vars_template import VarsTemplate
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,11 @@ def parse_name(runtime: str, text: str) -> tuple[Named, ...]:
         return ()
     if any(each in text for each in "$`"):
         return (Named(unknown=f"{text!r} holds a variable that is not known before the job runs"),)
-    return WRITTEN[runtime](text)
+    return tuple(each if each.name or each.unknown else _nothing(text) for each in WRITTEN[runtime](text))
+
+
+def _nothing(text: str) -> Named:
+    return Named(unknown=f"{text!r} names no image")
 
 
 def _docker(text: str) -> tuple[Named, ...]:

@@ -8,8 +8,7 @@ from hpccompat.document import fields, json
 from hpccompat.document.tree import Node
 from hpccompat.errors import DocumentError, SpecError
 from hpccompat.rules.model import MatchExpression, Rule, Term
-from hpccompat.rules.template.expand import VarsTemplate
-from hpccompat.rules.template.refused import UnsupportedTemplate
+from hpccompat.rules.vars_template import VarsTemplate
 from hpccompat.spec.model import CompatibilitySet, CompatibilitySpec
 
 
@@ -71,11 +70,9 @@ def _template(node: Node | None, path: str) -> VarsTemplate | None:
     if node is None or not text:
         return None
     template = VarsTemplate(text)
-    try:
-        _ = template.nodes
-    except UnsupportedTemplate as error:
-        problem = f"this version of hpccompat can't evaluate the template: {error}"
-        raise SpecError("unsupported-template", problem, path, node.line, node.column) from error
+    if template.unsupported:
+        problem = f"this version of hpccompat can't evaluate the template: {template.unsupported}"
+        raise SpecError("unsupported-template", problem, path, node.line, node.column)
     return template
 
 

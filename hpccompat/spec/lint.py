@@ -45,6 +45,8 @@ def _rule(rule: Rule, path: Path) -> Iterator[Finding]:
     yield from _terms(rule.match_features, (*path, "matchFeatures"))
     for index, terms in enumerate(rule.match_any):
         yield from _terms(terms, (*path, "matchAny", index, "matchFeatures"))
+    if rule.vars_template is not None and rule.vars_template.wrong:
+        yield Finding("error", (*path, "varsTemplate"), rule.vars_template.wrong)
     if not rule.match_features and not rule.match_any:
         yield Finding("warning", path, "has neither matchFeatures nor matchAny, and always matches")
 

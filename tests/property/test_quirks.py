@@ -14,7 +14,7 @@ from hpccompat.errors import EvaluationError, SpecError
 from hpccompat.features.model import Features
 from hpccompat.rules.model import MatchExpression, Rule, Term
 from hpccompat.rules.operators import OPERATORS
-from hpccompat.rules.template.expand import VarsTemplate
+from hpccompat.rules.vars_template import VarsTemplate
 from hpccompat.rules.version import parse_version
 from hpccompat.spec.check import NodeReport, check_node
 from hpccompat.spec.decode import load_spec

@@ -42,6 +42,7 @@ NAMES = [
     ("enroot", "nvcr.io/nvidia/pytorch:24.01-py3", ""),
     ("enroot", "dockerd://a", ""),
     ("enroot", "podman://a", ""),
+    ("enroot", "@", ""),
     ("shifter", "docker:a/b:1", "a/b:1"),
     ("shifter", "a/b", "a/b"),
     ("shifter", "custom:/images/x", "/images/x"),

@@ -41,6 +41,8 @@ ERRORS = [
     ("{feature: a.b, matchExpressions: {x: null}}", "null", "is null, on which NFD crashes"),
     ("{matchExpressions: {x: {op: Exists}}}", "{matchE", "is missing"),
     ("{feature: cpu.cpuid, matchExpression: {}}", "{}", "did you mean matchExpressions?"),
+    ("{feature: cpu.cpuid}\n    varsTemplate: '{{.cpu.cpuid'", "'{{.cpu", "can't be parsed: unclosed action"),
+    ("{feature: cpu.cpuid}\n    varsTemplate: '{{nothing}}'", "'{{noth", "function 'nothing' not defined"),
 ]
 FULL = "{feature: kernel.version, matchExpressions: {full: {op: Ge, type: version, value: ['5.1']}}}"
 TWICE = (

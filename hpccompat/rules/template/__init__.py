@@ -1,5 +1,8 @@
-"""Go's text/template, as far as this version has it: `varsTemplate` of NFD's rules (pure).
+"""Go's text/template with the sprig functions: `varsTemplate` of NFD's rules (pure).
 
-Text, comments, trim markers, fields, variables, literals, `range`, `with`, `if`, `else`, and the functions of the
-table. A template that uses anything else is refused by name when the spec is loaded.
+text → lexer → parser → tree → execute → text. The functions stand in one table, `functions.py`; each row has the Go
+types of its parameters, and Go's typing decides which calls are errors. Strings are bytes here, as they are in Go.
+What depends on the clock, on chance, on secrets or on the host is refused by name when a spec is loaded.
+
+Nothing in this package is imported for a spec without a template: `rules/vars_template.py` is the door.
 """
