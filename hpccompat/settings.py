@@ -60,6 +60,7 @@ class Settings:
     collect_timeout: int = 10
     deadline: float = 5
     plain_http: tuple[str, ...] = ()
+    spack_mirrors: tuple[str, ...] = ()
     locked: tuple[str, ...] = ()
     disabled: bool = False
     notes: tuple[str, ...] = ()
@@ -154,7 +155,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
                 values[key] = int(text) if text.isdecimal() else float(text)
             except ValueError as error:
                 raise SettingsError(f"environment: {name}: {text!r} is not a number") from error
-        elif key in ("plain_http", "locked", "label_specs"):
+        elif key in ("plain_http", "locked", "label_specs", "spack_mirrors"):
             values[key] = [each.strip() for each in text.split(",") if each.strip()]
         else:
             values[key] = text
@@ -214,7 +215,7 @@ def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settin
             changes[key] = value
         elif key in ("min_coverage", "deadline"):
             changes[key] = _number(value, where, 1.0 if key == "min_coverage" else 3600.0)
-        elif key in ("plain_http", "locked", "label_specs"):
+        elif key in ("plain_http", "locked", "label_specs", "spack_mirrors"):
             changes[key] = _texts(value, where)
             unknown = [each for each in changes[key] if key == "locked" and each not in _lockable()]
             if unknown:

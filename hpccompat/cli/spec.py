@@ -1,4 +1,4 @@
-"""`hpccompat spec validate`: a spec judged by itself."""
+"""`hpccompat spec validate|generate`: a spec judged by itself, or made of what is known of a Spack binary."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from hpccompat.spec.validate import validate
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
+    if arguments[:1] == ["generate"]:
+        from hpccompat.cli.generate import run as generate
+
+        return generate(arguments[1:], context)
     from hpccompat.cli.main import printable
     from hpccompat.cli.render import print_json
 
@@ -45,13 +49,14 @@ def run(arguments: Sequence[str], context: Context) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hpccompat spec", allow_abbrev=False, description=__doc__)
-    actions = parser.add_subparsers(dest="action", required=True, metavar="validate")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="validate|generate")
     validating = actions.add_parser(
         "validate",
         help="errors and doubts, with line and column",
         description="Judges specs by JSON Schema and lint: errors, and warnings of what is legal but surely wrong.",
         epilog="exit status: 0 no errors, 2 errors (with --strict also warnings)",
     )
+    actions.add_parser("generate", help="write the spec of a Spack binary", add_help=False)
     validating.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a spec as YAML or JSON; - for stdin")
     validating.add_argument("--strict", action="store_true", help="fail on warnings, too")
     return parser
