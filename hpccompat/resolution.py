@@ -63,12 +63,17 @@ def resolve(
         ) from error
 
 
-def resolve_binary(binary: Concrete, tags: Collection[str] = ()) -> Resolved:
-    """The spec of a Spack binary. Raises SpackError; SpecError where no set has one of the tags."""
+def resolve_binary(binary: Concrete, tags: Collection[str] = (), files: bool = False) -> Resolved:
+    """The spec of a Spack binary. `files`: as far as it is installed here, its files are read, too, which may take
+    seconds. Raises SpackError; SpecError where no set has one of the tags."""
     from hpccompat.spack.compatibility import compatibility_of
     from hpccompat.spack.facts import facts_of
 
     facts = facts_of(binary)
+    if files:
+        from hpccompat.spack.installed import files_of, refined
+
+        facts = refined(facts, files_of(binary))
     return Resolved(_evaluable(compatibility_of(facts), tags), "", binary.found_at, facts)
 
 

@@ -66,6 +66,7 @@ PURE = [
     "spack/gpus.py",
     "spack/microarchitecture.py",
     "spack/compatibility.py",
+    "spack/elf.py",
     "slurm/options.py",
     "slurm/plan.py",
     "slurm/directives.py",

@@ -57,7 +57,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
             if context.output == "nfd-json":
                 raise UsageError(f"NFD's list is of one spec, and {demands[0].name!r} means {len(found)} binaries")
             return check_each(found, options, tags, settings, context.output == "json")
-        everything = [resolve_binary(found[0], tags)]
+        everything = [resolve_binary(found[0], tags, files=True)]
     elif len(demands) > 1 and options.node is None and not options.all:
         raise UsageError("several images or specs are checked against recorded nodes: --node NAMES or --all")
     else:

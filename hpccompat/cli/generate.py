@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from hpccompat.cli.main import Context, printable
-from hpccompat.demand import Demand
-from hpccompat.errors import Unavailable
-from hpccompat.resolution import resolve
+from hpccompat.reference import parse_spack
+from hpccompat.resolution import resolve_binary
 from hpccompat.settings import load_settings
 from hpccompat.spack.facts import Facts
+from hpccompat.spack.fetch import Access
+from hpccompat.spack.find import find_binary
 from hpccompat.spec.encode import dump_spec
 from hpccompat.spec.model import CompatibilitySpec
 
@@ -26,10 +27,11 @@ def run(arguments: Sequence[str], context: Context) -> int:
     options = _parser().parse_args(arguments)
     settings = load_settings(context.config)
     settings = replace(settings, spack_mirrors=(*options.mirror, *settings.spack_mirrors))
-    demand = Demand("spack", options.spack, "--spack")
-    resolved = resolve(demand, settings.deadline, settings.plain_http, settings.spack_mirrors)
-    if resolved is None or resolved.facts is None:
-        raise Unavailable(f"nothing is known of {options.spack}")
+    binary = find_binary(
+        parse_spack(options.spack), settings.spack_mirrors, Access(settings.deadline, settings.plain_http)
+    )
+    resolved = resolve_binary(binary, files=True)
+    assert resolved.facts is not None
     if context.output == "table":
         print(as_yaml(resolved.spec, resolved.facts, resolved.found_at), end="")
     else:

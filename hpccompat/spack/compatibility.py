@@ -130,7 +130,7 @@ def _devices(facts: Facts) -> tuple[Grade, ...]:
         return (Grade((*amd, Rule("an NVIDIA GPU", (_nvidia("."),)))),)
     code = Rule(f"a GPU with device code (cuda_arch {', '.join(facts.cuda_arch)}: {_capabilities(ready)})",
                 (_nvidia(nvidia_devices(ready)),))  # fmt: skip
-    newer = by_ptx(facts.cuda_arch)
+    newer = by_ptx(facts.cuda_arch, facts.ptx)
     if not newer:
         return (Grade((*amd, code)),)
     rules = [Rule(f"a newer GPU ({_capabilities(newer)})", (_nvidia(nvidia_devices(newer)),))]
@@ -138,7 +138,8 @@ def _devices(facts: Facts) -> tuple[Grade, ...]:
         # A driver compiles the PTX of no later toolkit than its own.
         wanted = MatchExpression("Ge", (facts.cuda,), "version")
         rules.append(Rule(f"a driver that compiles PTX of CUDA {facts.cuda}", (_term("hpc.gpu.nvidia", cuda=wanted),)))
-    warning = "warning: has no device code for the GPU, and runs only if it holds PTX"
+        only = "" if facts.ptx is None else ", which it does"
+    warning = f"warning: has no device code for the GPU, and runs only if it holds PTX{only}"
     return Grade((*amd, code)), Grade((*amd, *rules), 40, "ptx", warning)
 
 

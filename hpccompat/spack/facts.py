@@ -56,7 +56,8 @@ class Needed:
 @dataclass(frozen=True)
 class Facts:
     """`targets`: the outermost of all, `features` what code for them may use. `cuda`, `rocm`: version of the runtime,
-    "" for none. `cuda_arch`: `80`, `90a`, …; `amdgpu_target`: gfx names. `gpu`: the vendors whose devices are needed.
+    "" for none. `cuda_arch`: `80`, `90a`, …; `ptx`: those of its PTX, None where
+    that is not known; `amdgpu_target`: gfx names. `gpu`: the vendors whose devices are needed.
     `fabrics`: kinds of `hpc.fabric.kind` that its network libraries were built for. `notes`: what is told, and
     decides nothing. `kernel`: the oldest that will do, "" where that is not known."""
 
@@ -70,6 +71,7 @@ class Facts:
     gpu: tuple[str, ...] = ()
     cuda: str = ""
     cuda_arch: tuple[str, ...] = ()
+    ptx: tuple[str, ...] | None = None
     rocm: str = ""
     amdgpu_target: tuple[str, ...] = ()
     fabrics: tuple[str, ...] = ()

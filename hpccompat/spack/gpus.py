@@ -46,10 +46,12 @@ def with_device_code(archs: Iterable[str]) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def by_ptx(archs: Iterable[str]) -> tuple[int, ...]:
-    """The newer ones that have no machine code, and may compile PTX, if the binary has any."""
-    plain = [number for number, suffix in _parsed(archs) if not suffix]
-    return tuple(each for each in _NVIDIA if plain and each > min(plain) and each not in with_device_code(archs))
+def by_ptx(archs: Iterable[str], ptx: Iterable[str] | None = None) -> tuple[int, ...]:
+    """The newer ones that have no machine code, and compile PTX. `ptx`: for which there is some; where that is not
+    known, there may be some for each that has machine code."""
+    ready = with_device_code(archs)
+    plain = [number for number, suffix in _parsed(archs if ptx is None else ptx) if not suffix]
+    return tuple(each for each in _NVIDIA if plain and each >= min(plain) and each not in ready)
 
 
 def nvidia_devices(capabilities: Iterable[int]) -> str:
