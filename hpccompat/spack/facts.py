@@ -137,9 +137,9 @@ def _libc(
 
 
 def _externals(concrete: Concrete, closure: tuple[Node, ...]) -> tuple[Needed, ...]:
-    of = {edge.hash: str(node) for node, edge in reversed(concrete.edges())}
+    of = {edge.hash: node for node, edge in reversed(concrete.edges())}
     return tuple(
-        Needed(node.name, node.version, node.external.path, node.external.modules, of.get(node.hash, ""))
+        Needed(node.name, node.version, node.external.path, node.external.modules, str(of.get(node.hash, "")))
         for node in closure
         if node.external is not None and node.name not in _LIBCS
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import functools
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from hpccompat.spack.model import Target
@@ -25,7 +26,8 @@ vpclmulqdq VPCLMULQDQ  waitpkg WAITPKG  xop XOP  xsave XSAVE  xsavec XSAVEC  xsa
 _ARM_UNNAMED = {"f8cvt", "f8dp2", "f8dp4", "f8e4m3", "f8e5m2", "f8fma", "faminmax", "fpmr", "ls64", "lut", "sme2"}
 
 
-def x86_flags() -> dict[str, str]:
+@functools.cache
+def x86_flags() -> Mapping[str, str]:
     """Linux's name -> NFD's."""
     words = _X86_FLAGS.split()
     return dict(zip(words[::2], words[1::2], strict=True))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hpccompat.errors import SpackError
@@ -59,6 +60,11 @@ class Node:
     def __str__(self) -> str:
         return f"{self.name}@{self.version}/{self.hash[:7]}"
 
+    @functools.cached_property
+    def needed(self) -> tuple[Edge, ...]:
+        """The dependencies that are there when it runs."""
+        return tuple(edge for edge in self.dependencies if not _AT_RUN_TIME.isdisjoint(edge.types))
+
     def values(self, variant: str) -> tuple[str, ...]:
         """The values of a variant; without those that stand for nothing."""
         found = self.parameters.get(variant, ())
@@ -82,23 +88,24 @@ class Concrete:
 
     def closure(self) -> tuple[Node, ...]:
         """The roots and what they need at run time, each once. Raises SpackError."""
-        return tuple(node for node, _ in self._walk())
+        return self._reached
 
     def edges(self) -> tuple[tuple[Node, Edge], ...]:
         """The run-time dependencies within the closure, with who has them. Raises SpackError."""
-        return tuple((node, edge) for node, edges in self._walk() for edge in edges)
+        return tuple((node, edge) for node in self._reached for edge in node.needed)
 
-    def _walk(self) -> Iterator[tuple[Node, tuple[Edge, ...]]]:
-        waiting = list(self.roots)
-        seen = set(waiting)
-        while waiting:
-            hash = waiting.pop(0)
+    @functools.cached_property
+    def _reached(self) -> tuple[Node, ...]:
+        order = list(self.roots)
+        seen = set(order)
+        found = []
+        for hash in order:  # which grows meanwhile
             node = self.nodes.get(hash)
             if node is None:
                 raise SpackError("spec-type", f"package {hash} is named, but not described ({self.found_at})")
-            edges = tuple(edge for edge in node.dependencies if _AT_RUN_TIME & set(edge.types))
-            yield node, edges
-            for edge in edges:
+            found.append(node)
+            for edge in node.needed:
                 if edge.hash not in seen:
                     seen.add(edge.hash)
-                    waiting.append(edge.hash)
+                    order.append(edge.hash)
+        return tuple(found)

@@ -151,16 +151,17 @@ def _shared_target(target: Target) -> Target:
 
 
 def _edge(data: object, where: str) -> Edge:
-    found = _object(data, f"{where}: dependencies")
-    details = found.get("parameters", {"deptypes": found.get("type", [])})
-    parameters = _object(details, f"{where}: dependencies")
-    name = _text(found.get("name"), f"{where}: dependencies")
-    there = f"{where}: dependency {name}"
+    """One of many: an index of 10,000 packages has 70,000."""
+    found = _object(data, where)
+    parameters = found.get("parameters", found)
+    if not isinstance(parameters, dict):
+        raise SpackError("spec-type", f"{where}: dependencies: must be an object, not {_kind(parameters)}")
+    types = parameters.get("deptypes") or parameters.get("type") or []
     return Edge(
-        name,
-        _hash(found.get("hash"), there),
-        _texts(parameters.get("deptypes") or [], there),
-        _texts(parameters.get("virtuals") or [], there),
+        _text(found.get("name"), where),
+        _hash(found.get("hash"), where),
+        _texts(types, where),
+        _texts(parameters.get("virtuals") or [], where),
     )
 
 
@@ -226,7 +227,20 @@ def _text(value: object, where: str) -> str:
 
 
 def _texts(value: object, where: str) -> tuple[str, ...]:
-    return tuple(_text(each, where) for each in _list(value, where))
+    texts = tuple(_list(value, where))
+    try:
+        return _shared_texts(texts)
+    except (TypeError, ValueError):
+        raise SpackError("spec-type", f"{where}: must be a list of texts, not {_kind(value)}") from None
+
+
+@functools.lru_cache(maxsize=4096)
+def _shared_texts(texts: tuple[object, ...]) -> tuple[str, ...]:
+    """One object for equal lists, as those of targets' features and types of dependencies are. Raises ValueError."""
+    found = tuple(each for each in texts if isinstance(each, str) and each)
+    if len(found) != len(texts):
+        raise ValueError
+    return found
 
 
 def _hash(value: object, where: str) -> str:
