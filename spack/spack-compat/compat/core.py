@@ -1,8 +1,8 @@
 """Which concrete specs are meant, and hpccompat's verdict on each.
 
 Runs inside Spack 0.20 to 1.x, on its Python (3.6 and later): standard library alone, and of Spack only what has kept
-its place over these releases. All judging is done by the program `hpccompat`, which gets each spec as a spec file, or the
-prefix where it is installed: mirrors of any kind, and the access to them, stay Spack's own business.
+its place over these releases. All judging is done by the program `hpccompat`, which gets each spec as a spec file, or
+the prefix where it is installed: mirrors of any kind, and the access to them, stay Spack's own business.
 """
 
 import json
