@@ -138,8 +138,8 @@ def _devices(facts: Facts) -> tuple[Grade, ...]:
         # A driver compiles the PTX of no later toolkit than its own.
         wanted = MatchExpression("Ge", (facts.cuda,), "version")
         rules.append(Rule(f"a driver that compiles PTX of CUDA {facts.cuda}", (_term("hpc.gpu.nvidia", cuda=wanted),)))
-        only = "" if facts.ptx is None else ", which it does"
-    warning = f"warning: has no device code for the GPU, and runs only if it holds PTX{only}"
+    doubt = "runs only if it holds PTX" if facts.ptx is None else "has to compile its PTX"
+    warning = f"warning: has no device code for the GPU, and {doubt}"
     return Grade((*amd, code)), Grade((*amd, *rules), 40, "ptx", warning)
 
 
