@@ -2,6 +2,7 @@
 
     build_cache/index.json, index.json.hash, <…>-<hash>.spec.json[.sig]         layout 1 and 2, Spack up to 0.23
     v3/manifests/index/index.manifest.json, v3/manifests/spec/…, blobs/sha256/  layout 3, Spack 1.0 and later
+    oci://HOST/NAME, oci+http://HOST/NAME                                       a registry, see oci.py
     .spack-db/index.json                                                        an install tree
     .spack/spec.json                                                            one install
 
@@ -32,6 +33,7 @@ from hpccompat.spack.fetch import (
     verified,
 )
 from hpccompat.spack.model import Concrete, Node
+from hpccompat.spack.oci import SCHEMES, open_registry
 from hpccompat.spack.query import Query, matching
 from hpccompat.spack.specfile import Database, load_database, load_lockfile, load_specfile, unsigned
 
@@ -56,7 +58,7 @@ class Mirror:
         """The binaries that the query means. Raises BuildcacheError, SpackError."""
         if self.database is not None:
             found = matching(query, self.database.nodes, self.database.binaries)
-            if found or not is_local(self.location):
+            if found or not (is_local(self.location) or "oci" in self.layouts):
                 return found
         listed = {each.roots[0]: each.nodes[each.roots[0]] for each in self._files(query)}
         return matching(query, listed, listed)
@@ -72,7 +74,9 @@ class Mirror:
         raise BuildcacheError(f"{self.location}: holds no spec of {node}")
 
     def _files(self, query: Query) -> Iterator[Concrete]:
-        """The spec files that may be meant, of a mirror on a file system, or by name."""
+        """The spec files that may be meant, of a mirror on a file system or in a registry."""
+        if "oci" in self.layouts:
+            yield from open_registry(self.location, self.access).specs(query)
         if "3" in self.layouts:
             for path in self._manifests(query):
                 yield self._by_manifest(path)
@@ -100,6 +104,8 @@ class Mirror:
 def open_mirror(location: str, access: Access) -> Mirror:
     """Reads the index, if there is one. Raises BuildcacheError, SpackError."""
     location = location.rstrip("/").removesuffix("/build_cache").removesuffix("/v3")
+    if location.startswith(SCHEMES):
+        return Mirror(location, access, ("oci",), open_registry(location, access).index())
     tree = fetch(f"{location}/.spack-db/index.json", INDEX_LIMIT, access) if is_local(location) else None
     if tree is not None:
         return Mirror(location, access, ("tree",), load_database(tree, f"{location}/.spack-db/index.json"))

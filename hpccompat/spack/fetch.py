@@ -51,7 +51,7 @@ def fetch(location: str, limit: int, access: Access) -> bytes | None:
     if scheme in ("", "file"):
         return _read(local_path(location), limit)
     if scheme in ("http", "https"):
-        return _within(access.deadline, location, lambda: _download(location, limit, access))
+        return within(access.deadline, location, lambda: _download(location, limit, access))
     raise BuildcacheError(f"{location}: {scheme}:// is not read; give a path, file://, https:// or oci://")
 
 
@@ -149,15 +149,17 @@ def _download(url: str, limit: int, access: Access) -> bytes | None:
 
 def _check_scheme(url: str, access: Access) -> None:
     parts = urllib.parse.urlsplit(url)
-    host = parts.hostname or ""
-    plain = host in ("localhost", "127.0.0.1", "::1") or {host, parts.netloc} & {*access.plain_http}
-    if parts.scheme != "https" and not (parts.scheme == "http" and plain):
-        raise BuildcacheError(
-            f"{url}: is not https:// (the setting plain_http lists the hosts where http:// may be used)"
-        )
+    if parts.scheme != "https" and not (parts.scheme == "http" and may_be_plain(parts.netloc, access)):
+        raise BuildcacheError(f"{url}: is not https:// (the setting plain_http lists the hosts where that may be)")
 
 
-def _within(seconds: float, what: str, call: Callable[[], T]) -> T:
+def may_be_plain(host: str, access: Access) -> bool:
+    """`host`: with its port, if any."""
+    name = urllib.parse.urlsplit(f"//{host}").hostname or ""
+    return name in ("localhost", "127.0.0.1", "::1") or bool({host, name} & {*access.plain_http})
+
+
+def within(seconds: float, what: str, call: Callable[[], T]) -> T:
     """The call's result, if it comes in time. On a thread, which is left behind: neither DNS nor a dripping server
     obeys the timeouts of sockets."""
     results: list[T] = []

@@ -54,7 +54,7 @@ def test_a_plan_tells_what_only_probably_runs(user: User) -> None:
 def test_a_binary_that_no_node_can_run_is_refused(user: User) -> None:
     answer = user.run("sbatch", "--compat-spack=amx", user.script())
     assert answer.returncode == 4
-    assert "AMXTILE missing" in answer.stderr
+    assert "AMXTILE" in answer.stderr
 
 
 @pytest.mark.parametrize(
