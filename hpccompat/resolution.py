@@ -15,6 +15,7 @@ from hpccompat.spec.model import CompatibilitySpec
 
 if TYPE_CHECKING:
     from hpccompat.spack.facts import Facts
+    from hpccompat.spack.installed import Files
     from hpccompat.spack.model import Concrete
 
 
@@ -63,18 +64,28 @@ def resolve(
         ) from error
 
 
-def resolve_binary(binary: Concrete, tags: Collection[str] = (), files: bool = False) -> Resolved:
-    """The spec of a Spack binary. `files`: as far as it is installed here, its files are read, too, which may take
-    seconds. Raises SpackError; SpecError where no set has one of the tags."""
+def resolve_binary(binary: Concrete, tags: Collection[str] = (), files: Files | None = None) -> Resolved:
+    """The spec of a Spack binary; `files`: what its files say of themselves. Raises SpackError; SpecError where no set
+    has one of the tags."""
     from hpccompat.spack.compatibility import compatibility_of
     from hpccompat.spack.facts import facts_of
 
     facts = facts_of(binary)
-    if files:
-        from hpccompat.spack.installed import files_of, refined
+    if files is not None:
+        from hpccompat.spack.installed import refined
 
-        facts = refined(facts, files_of(binary))
+        facts = refined(facts, files)
     return Resolved(_evaluable(compatibility_of(facts), tags), "", binary.found_at, facts)
+
+
+def files_at_hand(binary: Concrete, deadline: float, plain_http: tuple[str, ...], download: bool = False) -> Files:
+    """The files of a Spack binary: as far as it is installed here, or (`download`) from its mirror; both may take a
+    while. Raises BuildcacheError, SpackError."""
+    from hpccompat.spack.fetch import Access as MirrorAccess
+    from hpccompat.spack.installed import files_of
+    from hpccompat.spack.tarball import downloaded
+
+    return downloaded(binary, MirrorAccess(deadline, plain_http)) if download else files_of(binary)
 
 
 def resolve_binaries(

@@ -13,7 +13,7 @@ from hpccompat.demand import Demand
 from hpccompat.errors import EvaluationError, SlurmError, Unavailable, UsageError
 from hpccompat.features.model import Features
 from hpccompat.plan.selection import NodeVerdict, Selection, Verdict
-from hpccompat.resolution import Resolved, resolve, resolve_binary
+from hpccompat.resolution import Resolved, files_at_hand, resolve, resolve_binary
 from hpccompat.settings import Settings, load_settings
 from hpccompat.sources.derived import completed
 from hpccompat.workflow import (
@@ -25,6 +25,8 @@ from hpccompat.workflow import (
     read_features,
     select_recorded,
 )
+
+DOWNLOAD_HELP = "fetch the tarballs of the one Spack binary, and all that it needs, and look into them, too"
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
@@ -57,7 +59,8 @@ def run(arguments: Sequence[str], context: Context) -> int:
             if context.output == "nfd-json":
                 raise UsageError(f"NFD's list is of one spec, and {demands[0].name!r} means {len(found)} binaries")
             return check_each(found, options, tags, settings, context.output == "json")
-        everything = [resolve_binary(found[0], tags, files=True)]
+        files = files_at_hand(found[0], settings.deadline, settings.plain_http, options.download)
+        everything = [resolve_binary(found[0], tags, files)]
     elif len(demands) > 1 and options.node is None and not options.all:
         raise UsageError("several images or specs are checked against recorded nodes: --node NAMES or --all")
     else:
@@ -171,6 +174,7 @@ def _parser() -> argparse.ArgumentParser:
         "--mirror", metavar="URL", action="append", default=[],
         help="where Spack binaries are looked up, before the setting spack_mirrors; alone: all its binaries",
     )  # fmt: skip
+    parser.add_argument("--download", action="store_true", help=DOWNLOAD_HELP)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--features", type=Path, metavar="FILE", help="a node record, or NFD features, as JSON")
     where.add_argument("--node", metavar="NAMES", help="recorded nodes, as a hostlist: n[1-8],gpu1")

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from hpccompat.cli.main import Context, printable
 from hpccompat.reference import parse_spack
-from hpccompat.resolution import resolve_binary
+from hpccompat.resolution import files_at_hand, resolve_binary
 from hpccompat.settings import load_settings
 from hpccompat.spack.facts import Facts
 from hpccompat.spack.fetch import Access
@@ -30,7 +30,8 @@ def run(arguments: Sequence[str], context: Context) -> int:
     binary = find_binary(
         parse_spack(options.spack), settings.spack_mirrors, Access(settings.deadline, settings.plain_http)
     )
-    resolved = resolve_binary(binary, files=True)
+    files = files_at_hand(binary, settings.deadline, settings.plain_http, options.download)
+    resolved = resolve_binary(binary, files=files)
     assert resolved.facts is not None
     if context.output == "table":
         print(as_yaml(resolved.spec, resolved.facts, resolved.found_at), end="")
@@ -73,4 +74,5 @@ def _parser() -> argparse.ArgumentParser:
         help="[MIRROR#]name@version…, [MIRROR#]/HASH, or a path (check --help)",
     )
     parser.add_argument("--mirror", metavar="URL", action="append", default=[], help="where it is looked up")
+    parser.add_argument("--download", action="store_true", help="fetch its tarballs, and look into them, too")
     return parser

@@ -39,6 +39,7 @@ from hpccompat.spack.specfile import Database, load_database, load_lockfile, loa
 
 _INDEX_3 = "v3/manifests/index/index.manifest.json"
 _SPEC_TYPE = re.compile(r"application/vnd\.spack\.spec\.v\d+\+json")
+_TARBALL_TYPE = re.compile(r"application/vnd\.spack\.install\.v\d+\.tar\+gzip")
 _INDEX_TYPE = re.compile(r"application/vnd\.spack\.db\.v\d+\+json")
 # Of files in one folder of a mirror.
 _MOST_FILES = 200_000
@@ -72,6 +73,18 @@ class Mirror:
         for each in self._files(Query("", node.name, node.hash)):
             return each
         raise BuildcacheError(f"{self.location}: holds no spec of {node}")
+
+    def tarball_of(self, node: Node) -> tuple[Blob, str] | None:
+        """Of layout 3: size and checksum of its tarball, and where that is; None where it has no manifest. Raises
+        BuildcacheError, SpackError."""
+        path = (
+            f"{self.location}/v3/manifests/spec/{node.name}/{node.name}-{node.version}-{node.hash}.spec.manifest.json"
+        )
+        text = fetch(path, MANIFEST_LIMIT, self.access)
+        if text is None:
+            return None
+        blob = _entry(unsigned(text, path)[0], _TARBALL_TYPE, path)
+        return blob, f"{self.location}/blobs/sha256/{blob.sha256[:2]}/{blob.sha256}"
 
     def _files(self, query: Query) -> Iterator[Concrete]:
         """The spec files that may be meant, of a mirror on a file system or in a registry."""

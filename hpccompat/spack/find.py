@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hpccompat.errors import BuildcacheError, SpackError
 from hpccompat.reference import SpackReference
@@ -47,7 +48,7 @@ def find_binaries(reference: SpackReference, mirrors: Sequence[str], access: Acc
             mirror = open_mirror(os.path.expanduser(place), access)
             for node in mirror.find(query):
                 if node.hash not in found:
-                    found[node.hash] = node, mirror.load(node)
+                    found[node.hash] = node, replace(mirror.load(node), mirror=mirror.location)
         except BuildcacheError as error:
             failures.append(error)
     if not found:

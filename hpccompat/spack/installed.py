@@ -39,11 +39,13 @@ class File:
 
 @dataclass(frozen=True)
 class Files:
-    """`complete`: those of all packages that the binary needs, and Spack has built, could be read."""
+    """`complete`: those of all packages that the binary needs, and Spack has built, could be read. `install_root`: of
+    the builder, where that is known."""
 
     files: tuple[File, ...]
     complete: bool
     broken: tuple[str, ...] = ()
+    install_root: str = ""
 
 
 def files_of(concrete: Concrete) -> Files:
@@ -80,6 +82,11 @@ def refined(facts: Facts, files: Files) -> Facts:
     elfs = [each.elf for each in files.files]
     notes = [f"{len(elfs)} ELF files were read{'' if files.complete else '; not of all that it needs'}"]
     notes += [f"can't be read: {each}" for each in files.broken]
+    if files.install_root:
+        length = len(files.install_root)
+        notes.append(
+            f"an install root of more than {length} characters, as the builder's had, can't be put into its files"
+        )
     facts = _glibc(facts, files)
     kernel = max((each.kernel for each in elfs if each.executable and each.kernel), default=())
     level = max(each.isa for each in elfs)

@@ -75,13 +75,15 @@ class Node:
 @dataclass(frozen=True)
 class Concrete:
     """Roots and all that they depend on, by DAG hash. `prefix`: DAG hash -> where it is installed, if that is here.
-    `found_at`: where this was read. `signed`: in a PGP clearsigned message, whose signature is not verified here."""
+    `found_at`: where this was read. `signed`: in a PGP clearsigned message, whose signature is not verified here.
+    `mirror`: the one that has its tarball."""
 
     roots: tuple[str, ...]
     nodes: Mapping[str, Node]
     found_at: str = ""
     prefixes: Mapping[str, str] = field(default_factory=dict)
     signed: bool = False
+    mirror: str = ""
 
     def root_nodes(self) -> tuple[Node, ...]:
         return tuple(self.nodes[each] for each in self.roots)
