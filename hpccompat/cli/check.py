@@ -56,6 +56,8 @@ def run(arguments: Sequence[str], context: Context) -> int:
 
         found = found_binaries(demands[0], settings)
         if len(found) > 1:
+            if options.download:
+                raise UsageError(f"{demands[0].name!r} means {len(found)} binaries; --download goes with one")
             if context.output == "nfd-json":
                 raise UsageError(f"NFD's list is of one spec, and {demands[0].name!r} means {len(found)} binaries")
             return check_each(found, options, tags, settings, context.output == "json")

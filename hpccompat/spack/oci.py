@@ -48,8 +48,9 @@ class Registry:
         return load_database(self._blob(_first(manifest, "layers", where), INDEX_LIMIT, where), where)
 
     def specs(self, query: Query) -> Iterator[Concrete]:
-        """Those that may be meant, by the names of their tags."""
-        answer = self._answer("tags/list?n=100000", _TAGS_LIMIT, ())
+        """Those that may be meant, by the names of their tags. (Of a registry that lists them page by page the first
+        page; with an index none is asked for.)"""
+        answer = self._answer("tags/list", _TAGS_LIMIT, ())
         if answer is None:
             return
         for tag in sorted(_tags(answer, self.location)):

@@ -53,7 +53,7 @@ def load_database(text: bytes, found_at: str) -> Database:
     for hash, each in installs.items():
         where = f"{found_at}: {_hash(hash, found_at)}"
         record = _object(each, where)
-        node = _node(_object(record.get("spec"), where), where)
+        node = _node({"hash": hash, **_object(record.get("spec"), where)}, where)
         if node.hash != hash:
             raise SpackError("spec-type", f"{where}: is the record of {node.hash}")
         nodes[hash] = node

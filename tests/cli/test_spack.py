@@ -129,6 +129,7 @@ def test_generated_specs_are_ordinary_specs(site: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "because"),
     [
+        (["--spack", "app", "--download"], 2, "'app' means 3 binaries; --download goes with one"),
         (["--spack", "nothing"], 3, "no binary is meant by 'nothing' in"),
         (["--spack", "nowhere#app"], 3, "nowhere: there is no buildcache"),
         (["--spack", "app ^mpich"], 2, "'^mpich' is not understood"),
