@@ -26,6 +26,7 @@ _FABRICS = {
     "mrail": ("infiniband", "roce"), "psm2": ("omni-path",), "psm3": ("infiniband", "roce"), "opx": ("omni-path",),
     "cxi": ("slingshot",), "efa": ("efa",),
 }  # fmt: skip
+_SHOWN = 3
 _VERSION = re.compile(r"\d+(?:\.\d+){0,2}", re.ASCII)
 
 
@@ -101,7 +102,7 @@ def facts_of(concrete: Concrete) -> Facts:
     ]
     libc, more = _libc(concrete, closure, labels)
     facts = Facts(
-        " ".join(map(str, concrete.root_nodes())),
+        _name(concrete.root_nodes()),
         families[0] if families else "",
         targets,
         frozenset().union(*map(features_of, targets)),
@@ -110,10 +111,16 @@ def facts_of(concrete: Concrete) -> Facts:
         _externals(concrete, closure),
         fabrics=_fabrics(closure),
     )
-    facts, gpu = _gpu(facts, closure)
+    facts, gpu = _gpu(facts, closure, frozenset(concrete.roots))
     if concrete.signed:
         more = (*more, "its metadata is signed; the signature was not verified")
     return replace(facts, notes=(*notes, *more, *_mpi(concrete), *gpu))
+
+
+def _name(roots: tuple[Node, ...]) -> str:
+    """Of an environment the first ones."""
+    shown = ", ".join(map(str, roots[:_SHOWN]))
+    return f"{shown} and {len(roots) - _SHOWN} more" if len(roots) > _SHOWN else shown
 
 
 def _libc(
@@ -145,15 +152,14 @@ def _externals(concrete: Concrete, closure: tuple[Node, ...]) -> tuple[Needed, .
     )
 
 
-def _gpu(facts: Facts, closure: tuple[Node, ...]) -> tuple[Facts, tuple[str, ...]]:
+def _gpu(facts: Facts, closure: tuple[Node, ...], roots: frozenset[str]) -> tuple[Facts, tuple[str, ...]]:
     """A GPU is needed where the root was built for it, or device code was made for something that is of no use
     without."""
-    roots = facts.name.split()
     notes = []
     gpu: list[str] = []
     for vendor, variant, arch in (("nvidia", "cuda", "cuda_arch"), ("amd", "rocm", "amdgpu_target")):
         built = [node for node in closure if node.parameters.get(variant) is True or node.values(arch)]
-        if any(str(each) in roots or (each.values(arch) and each.name not in _WITH_OR_WITHOUT_GPU) for each in built):
+        if any(each.hash in roots or (each.values(arch) and each.name not in _WITH_OR_WITHOUT_GPU) for each in built):
             gpu.append(vendor)
         elif built:
             notes.append(f"{built[0]} is built with {variant}; a GPU is used where there is one")

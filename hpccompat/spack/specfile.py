@@ -20,6 +20,9 @@ SPECFILE_VERSIONS = (3, 4, 5)
 DATABASE_VERSIONS = range(6, 9)
 LOCKFILE_VERSIONS = range(4, 8)
 _COMPILER_FLAGS = {"cflags", "cppflags", "cxxflags", "fflags", "ldflags", "ldlibs"}
+# Of names, versions and the like; of a target's features, and of other lists.
+_LONGEST = 1024
+_MOST_TEXTS = 1000
 _HASH = re.compile(r"[a-z2-7]{32}", re.ASCII)
 _SIGNED = "-----BEGIN PGP SIGNED MESSAGE-----"
 _SIGNATURE = "-----BEGIN PGP SIGNATURE-----"
@@ -223,6 +226,8 @@ def _list(value: object, where: str) -> Sequence[object]:
 def _text(value: object, where: str) -> str:
     if not isinstance(value, str) or not value:
         raise SpackError("spec-type", f"{where}: must be text, not {_kind(value)}")
+    if len(value) > _LONGEST:
+        raise SpackError("limit", f"{where}: has {len(value)} characters")
     return value
 
 
@@ -231,14 +236,16 @@ def _texts(value: object, where: str) -> tuple[str, ...]:
     try:
         return _shared_texts(texts)
     except (TypeError, ValueError):
-        raise SpackError("spec-type", f"{where}: must be a list of texts, not {_kind(value)}") from None
+        raise SpackError(
+            "spec-type", f"{where}: must be a list of at most {_MOST_TEXTS} texts, not {_kind(value)}"
+        ) from None
 
 
 @functools.lru_cache(maxsize=4096)
 def _shared_texts(texts: tuple[object, ...]) -> tuple[str, ...]:
     """One object for equal lists, as those of targets' features and types of dependencies are. Raises ValueError."""
-    found = tuple(each for each in texts if isinstance(each, str) and each)
-    if len(found) != len(texts):
+    found = tuple(each for each in texts if isinstance(each, str) and 0 < len(each) <= _LONGEST)
+    if len(found) != len(texts) or len(found) > _MOST_TEXTS:
         raise ValueError
     return found
 

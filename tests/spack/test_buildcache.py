@@ -178,6 +178,9 @@ def test_a_broken_index(text: str, because: str) -> None:
         (lambda spec: spec["nodes"][0].update(hash="../../etc"), "'../../etc' is not a DAG hash"),
         (lambda spec: spec["nodes"][0]["dependencies"][0].update(hash=7), "'7' is not a DAG hash"),
         (lambda spec: spec["nodes"][0]["arch"].update(target=["zen3"]), "arch.target: must be an object"),
+        (lambda spec: spec["nodes"][0]["arch"]["target"].update(features=["x"] * 1001), "a list of at most 1000 texts"),
+        (lambda spec: spec["nodes"][0]["arch"]["target"].update(features=["x", 7]), "a list of at most 1000 texts"),
+        (lambda spec: spec["nodes"][0].update(version="1" * 2000), "version: has 2000 characters"),
     ],
 )
 def test_a_broken_spec(change: object, because: str) -> None:

@@ -15,7 +15,7 @@ from hpccompat.features.model import Features, merge
 from hpccompat.plan.selection import NodeVerdict, judge
 from hpccompat.sources.derived import completed
 from hpccompat.sources.discover import discover
-from hpccompat.spack.buildcache import open_mirror
+from hpccompat.spack.buildcache import load_path, open_mirror
 from hpccompat.spack.compatibility import compatibility_of
 from hpccompat.spack.facts import facts_of
 from hpccompat.spack.fetch import Access
@@ -27,7 +27,7 @@ from hpccompat.spec.encode import dump_spec
 from hpccompat.spec.lint import lint
 from hpccompat.spec.model import CompatibilitySpec
 from tests.cluster.site import HOSTS
-from tests.spack.mirrors import Package, tool
+from tests.spack.mirrors import Package, lockfile, tool
 
 VECTORS = Path(__file__).parents[1] / "conformance/vectors/features.json.xz"
 # Older than that of any node.
@@ -339,3 +339,11 @@ def test_real_binaries(shared: Path, mirror: str) -> None:
     assert (facts.cuda, facts.cuda_arch, list(map(str, facts.externals))) == (
         "12.4.0", ("80", "90"), ["cuda@12.4.0 at /opt/cuda"],
     )  # fmt: skip
+
+
+def test_an_environment_is_named_by_its_first_roots(tmp_path: Path) -> None:
+    roots = [Package(f"app{number}", needs={OLD_GLIBC: ["link"]}) for number in range(5)]
+    (tmp_path / "spack.lock").write_text(lockfile(roots))
+    facts = facts_of(load_path(str(tmp_path / "spack.lock"), Access()))
+    assert facts.name.startswith("app0@1.0/")
+    assert facts.name.endswith(" and 2 more")
