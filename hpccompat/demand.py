@@ -9,15 +9,15 @@ from hpccompat.runtimes.mentions import mentions
 from hpccompat.runtimes.plugin_options import images_of_options
 from hpccompat.slurm.request import JobRequest
 
-KINDS = ("image", "spec")
+KINDS = ("image", "spec", "spack")
 Values = Mapping[str, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Demand:
-    """The name of an image, or of a spec file. `origin`: where it was named. `named_to_us`: by its user, for hpccompat;
-    else another tool's option names it. `unknown`: why its name can't be known. `guessed`: a command of the job seems
-    to use it, in this `line` of the script; 0 for the job's command line."""
+    """The name of an image, of a spec file, or of a Spack binary. `origin`: where it was named. `named_to_us`: by its
+    user, for hpccompat; else another tool's option names it. `unknown`: why its name can't be known. `guessed`: a
+    command of the job seems to use it, in this `line` of the script; 0 for the job's command line."""
 
     kind: str
     name: str

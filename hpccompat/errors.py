@@ -7,7 +7,8 @@ HpccompatError
 ├── DocumentError         2   YAML or JSON that can't be read: kind, line, column
 │   ├── SpecError         2   a compatibility spec: kind
 │   ├── FeaturesError     2   a feature file: kind
-│   └── RecordError       2   a node record, or a node's name
+│   ├── RecordError       2   a node record, or a node's name
+│   └── SpackError        2   Spack's metadata, or the name of a Spack binary
 ├── EvaluationError       1   the rule engine stopped: kind (nothing is compatible then)
 ├── Unavailable           3   something needed can't be reached or isn't there
 │   ├── RegistryError     3   registry, image or artifact
@@ -15,7 +16,8 @@ HpccompatError
 │   ├── ImageUnknown      3   what an image's name stands for can't be known here
 │   ├── ImageError        3   an image file or layout that can't be read
 │   ├── SlurmError        3   a Slurm command
-│   └── StoreError        3   the store of node records
+│   ├── StoreError        3   the store of node records
+│   └── BuildcacheError   3   a Spack mirror, install or lockfile, or a binary that should be there
 └── Refused               4   the policy forbids it
 """
 
@@ -63,6 +65,10 @@ class RecordError(DocumentError):
     pass
 
 
+class SpackError(DocumentError):
+    pass
+
+
 class EvaluationError(HpccompatError):
     """The rule engine stops where NFD's would; `kind` is one of NFD's error kinds, `panic`
     (NFD crashes there), or `limit`."""
@@ -99,6 +105,10 @@ class SlurmError(Unavailable):
 
 
 class StoreError(Unavailable):
+    pass
+
+
+class BuildcacheError(Unavailable):
     pass
 
 

@@ -1,4 +1,5 @@
-"""Names of images, as Docker reads them (distribution/reference grammar; normalisation of Docker Hub names)."""
+"""Names of images, as Docker reads them (distribution/reference grammar; normalisation of Docker Hub names), and of
+Spack binaries."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*", re.ASCII)
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}", re.ASCII)
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:(?://)?", re.ASCII)
+# In a DAG hash, base32 in small letters; a path of one component that looks like one is taken for one.
+_DAG_HASH = re.compile(r"/[a-z2-7]{1,32}", re.ASCII)
 _DOCKER_HUB = "docker.io"
 _LAYOUTS = ("oci", "oci-archive", "docker-archive")
 
@@ -73,6 +76,19 @@ class OpaqueReference:
         return self.text
 
 
+@dataclass(frozen=True)
+class SpackReference:
+    """A binary of Spack: `path` of an install, a spec file or a lockfile, or else `query`, Spack's words for it, in
+    `mirror`; "" for those of the settings."""
+
+    query: str = ""
+    mirror: str = ""
+    path: str = ""
+
+    def __str__(self) -> str:
+        return self.path or (f"{self.mirror}#{self.query}" if self.mirror else self.query)
+
+
 Reference = ImageReference | PathReference | LayoutReference | OpaqueReference
 
 
@@ -98,6 +114,20 @@ def parse_reference(text: str) -> Reference:
     if scheme and scheme.group().endswith("://"):
         return OpaqueReference(text)
     return _image(text, text)
+
+
+def parse_spack(text: str) -> SpackReference:
+    """Reads `[MIRROR#]SPEC`, as in `hpctool@2.1 target=zen3` or `/7v3wpi5`, or a path: it begins with `/` (and is no
+    hash), `./`, `../` or `~/`, or ends like a file of Spack's."""
+    text = text.strip()
+    mirror, separator, query = text.rpartition("#")
+    if separator:
+        return SpackReference(query, mirror)
+    if text.endswith((".lock", ".json", ".json.sig")) or (
+        text.startswith(("/", "./", "../", "~/")) and not _DAG_HASH.fullmatch(text)
+    ):
+        return SpackReference(path=text)
+    return SpackReference(text)
 
 
 def _is_host(first: str) -> bool:

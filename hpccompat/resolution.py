@@ -7,44 +7,68 @@ import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from hpccompat.artifact.access import Access
 from hpccompat.artifact.cache import Entry, SpecCache
 from hpccompat.demand import Demand
 from hpccompat.errors import DocumentError, ImageUnknown, InvalidReference, RegistryDown, RegistryError, SpecError
-from hpccompat.reference import ImageReference, LayoutReference, PathReference, parse_reference
+from hpccompat.reference import (
+    ImageReference,
+    LayoutReference,
+    PathReference,
+    SpackReference,
+    parse_reference,
+    parse_spack,
+)
 from hpccompat.spec.decode import load_normalised, load_spec
 from hpccompat.spec.encode import dump_spec
 from hpccompat.spec.model import CompatibilitySpec
+
+if TYPE_CHECKING:
+    from hpccompat.spack.facts import Facts
+    from hpccompat.spack.installed import Files
+    from hpccompat.spack.model import Concrete
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """`image` is the digest of the image, "" for a spec from a file."""
+    """`image` is the digest of the image, "" for a spec from a file. `facts`: what is known of a Spack binary."""
 
     spec: CompatibilitySpec
     image: str
     found_at: str
+    facts: Facts | None = None
 
 
 @dataclass(frozen=True)
 class Search:
-    """How specs are looked up. `cache`: None to ask anew each time. `offline`: only the cache is asked."""
+    """How specs are looked up. `cache`: None to ask anew each time. `offline`: only the cache is asked. `mirrors`:
+    Spack's."""
 
     access: Access
     cache: SpecCache | None = None
     offline: bool = False
+    mirrors: tuple[str, ...] = ()
 
 
 def resolve(demand: Demand, search: Search) -> Resolved | None:
     """The spec that the demand leads to; None for an image without one.
 
-    Raises ImageError, ImageUnknown, InvalidReference, RegistryError, SpecError."""
+    Raises ImageError, ImageUnknown, InvalidReference, RegistryError, SpecError; of a Spack binary BuildcacheError,
+    SpackError."""
     if demand.unknown:
         raise ImageUnknown(f"{demand.origin} {demand.unknown}")
+    if demand.kind == "spack":
+        from hpccompat.spack.fetch import Access as MirrorAccess
+        from hpccompat.spack.find import find_binary
+
+        binary = find_binary(
+            parse_spack(demand.name), search.mirrors, MirrorAccess(search.access.deadline, search.access.plain_http)
+        )
+        return resolve_binary(binary, demand.tags)
     if demand.kind == "spec":
         return Resolved(_load(_spec_file(demand.name), demand.tags), "", demand.name)
     reference = parse_reference(demand.name)
@@ -154,6 +178,40 @@ def _name(reference: ImageReference, access: Access) -> str:
     return f"{reference} {access.architecture} {mapped}".rstrip()
 
 
+def resolve_binary(binary: Concrete, tags: Collection[str] = (), files: Files | None = None) -> Resolved:
+    """The spec of a Spack binary; `files`: what its files say of themselves. Raises SpackError; SpecError where no set
+    has one of the tags."""
+    from hpccompat.spack.compatibility import compatibility_of
+    from hpccompat.spack.facts import facts_of
+
+    facts = facts_of(binary)
+    if files is not None:
+        from hpccompat.spack.installed import refined
+
+        facts = refined(facts, files)
+    return Resolved(_evaluable(compatibility_of(facts), tags), "", binary.found_at, facts)
+
+
+def files_at_hand(binary: Concrete, deadline: float, plain_http: tuple[str, ...], download: bool = False) -> Files:
+    """The files of a Spack binary: as far as it is installed here, or (`download`) from its mirror; both may take a
+    while. Raises BuildcacheError, SpackError."""
+    from hpccompat.spack.fetch import Access as MirrorAccess
+    from hpccompat.spack.installed import files_of
+    from hpccompat.spack.tarball import downloaded
+
+    return downloaded(binary, MirrorAccess(deadline, plain_http)) if download else files_of(binary)
+
+
+def resolve_binaries(
+    reference: SpackReference, deadline: float, plain_http: tuple[str, ...], mirrors: tuple[str, ...]
+) -> tuple[Concrete, ...]:
+    """All Spack binaries that may be meant. Raises BuildcacheError, SpackError."""
+    from hpccompat.spack.fetch import Access as MirrorAccess
+    from hpccompat.spack.find import find_binaries
+
+    return find_binaries(reference, mirrors, MirrorAccess(deadline, plain_http))
+
+
 def _spec_file(name: str) -> bytes:
     try:
         with Path(name).open("rb") as opened:
@@ -175,16 +233,16 @@ def _at(error: DocumentError, where: str) -> SpecError:
 
 def _with_sets(spec: CompatibilitySpec, tags: Collection[str], where: str) -> CompatibilitySpec:
     try:
-        return _checked(spec, tags)
+        return _evaluable(spec, tags)
     except DocumentError as error:
         raise _at(error, where) from error
 
 
 def _load(text: bytes, tags: Collection[str]) -> CompatibilitySpec:
-    return _checked(load_spec(text), tags)
+    return _evaluable(load_spec(text), tags)
 
 
-def _checked(spec: CompatibilitySpec, tags: Collection[str]) -> CompatibilitySpec:
+def _evaluable(spec: CompatibilitySpec, tags: Collection[str]) -> CompatibilitySpec:
     """The spec, if it has a set to evaluate. Raises SpecError."""
     if not spec.compatibilities:
         raise SpecError("spec-type", "is empty", "compatibilities")

@@ -24,6 +24,7 @@ START_CHECKS = ("off", "warn", "requeue")
 INTERACTIVE = ("warn", "cancel")
 MODES = ("observe", "advise", "enforce")
 ACTIONS = ("allow", "warn", "deny")
+_LISTS = ("plain_http", "registries", "locked", "label_specs", "spack_mirrors")
 # Of the environment, these are not settings.
 _NOT_KEYS = {"HPCCOMPAT_IMAGE", "HPCCOMPAT_RUNNING"}
 
@@ -74,6 +75,7 @@ class Settings:
     spec_map: Mapping[str, str] = field(default_factory=dict)
     cache: str = ""
     offline: bool = False
+    spack_mirrors: tuple[str, ...] = ()
     locked: tuple[str, ...] = ()
     disabled: bool = False
     notes: tuple[str, ...] = ()
@@ -174,7 +176,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
             values[key] = text.lower() in ("true", "1", "yes")
         elif key == "spec_map":
             raise SettingsError(f"environment: {name} can't be set there, only in a file")
-        elif key in ("plain_http", "registries", "locked", "label_specs"):
+        elif key in _LISTS:
             values[key] = [each.strip() for each in text.split(",") if each.strip()]
         else:
             values[key] = text
@@ -250,7 +252,7 @@ def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settin
             changes[key] = value
         elif key in ("min_coverage", "deadline"):
             changes[key] = _number(value, where, 1.0 if key == "min_coverage" else 3600.0)
-        elif key in ("plain_http", "registries", "locked", "label_specs"):
+        elif key in _LISTS:
             changes[key] = _texts(value, where)
             unknown = [each for each in changes[key] if key == "locked" and each not in _lockable()]
             if unknown:

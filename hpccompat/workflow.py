@@ -34,7 +34,7 @@ from hpccompat.features.model import Features
 from hpccompat.guess import Looked, conflict, distinct, look_up
 from hpccompat.nodes.hostlist import expand, fold
 from hpccompat.nodes.index import open_index
-from hpccompat.nodes.record import SIZE_LIMIT, load_record
+from hpccompat.nodes.record import SIZE_LIMIT, NodeRecord, load_record
 from hpccompat.nodes.store import Store
 from hpccompat.nodes.table import NodeTable
 from hpccompat.plan.eligible import Eligibility, eligibility
@@ -379,7 +379,7 @@ def _plan(
         eligible=chosen.eligible,
         reasons=_reasons_among(selection.reasons, chosen.candidates),
     )
-    component, more = _rewritten(component, chosen, selection, own, cluster, compat, command)
+    component, more = _rewritten(component, resolved, chosen, selection, own, cluster, compat, command)
     return component, [*messages, *more]
 
 
@@ -400,6 +400,7 @@ def _as_constrained(constraint: str, nodes: frozenset[str], inventory: Inventory
 
 def _rewritten(
     component: Component,
+    resolved: Sequence[Resolved],
     chosen: Eligibility,
     selection: Selection,
     own: Sequence[str],
@@ -450,6 +451,7 @@ def _rewritten(
             rewrite = without_preference(rewrite, request)
             text = f"--prefer={request.prefer} is left out: {preferred} of the {len(usable)} eligible nodes have it"
             messages.append(Message("warning", "prefer", text))
+    messages += lesser_sets(resolved, selection, usable, chosen.chosen)
     if rewrite.token_left_out:
         text = "the comment leaves no room for our token; a job that is held for want of its label is not released"
         messages.append(Message("warning", "token", text))
@@ -460,6 +462,27 @@ def _rewritten(
         text += f"; if the guess is wrong: hpccompat {command} --compat-image=REF …{off}"
     messages.append(Message("info", "eligible", text))
     return replace(component, rewrite=rewrite), messages
+
+
+def lesser_sets(
+    resolved: Sequence[Resolved], selection: Selection, nodes: Collection[str], chosen: tuple[int, ...] | None = None
+) -> list[Message]:
+    """What has to be said of nodes that satisfy only sets that Spack binaries only probably run with. `chosen`: the set
+    of each spec that the job gets."""
+    messages = []
+    for number, each in enumerate(resolved):
+        if each.facts is None:
+            continue
+        left = set(nodes) & selection.nodes(Verdict.COMPATIBLE)
+        for index, one in enumerate(each.spec.compatibilities):  # the heaviest first
+            if chosen is not None and chosen[number] != index:
+                continue
+            of_set = {node for numbers, of in selection.sets.items() if numbers[number] == index for node in of} & left
+            _, _, doubt = one.description.partition("warning: ")
+            if doubt and of_set:
+                messages.append(Message("warning", "lesser_set", f"{fold(of_set)}: {each.facts.name} {doubt}"))
+            left -= of_set
+    return messages
 
 
 def _labels(
@@ -563,16 +586,15 @@ def recorded_nodes(settings: Settings, names: Collection[str] | None) -> NodeTab
     return store.table(recorded if names is None else sorted(names))
 
 
-def judge_file(resolved: Resolved, file: Path, tags: Collection[str]) -> NodeVerdict:
-    """The verdict on a node record, or NFD features, in a file of JSON or YAML. Raises RecordError."""
+def read_features(file: Path) -> NodeRecord:
+    """A node record, or NFD features, from a file of JSON or YAML. Raises RecordError."""
     try:
         text = file.read_bytes()
-        record = load_record(text if text.lstrip().startswith(b"{") else _as_json(text))
+        return load_record(text if text.lstrip().startswith(b"{") else _as_json(text))
     except DocumentError as error:
         raise RecordError(error.kind, f"{error.text} ({file})", error.path, error.line, error.column) from error
     except OSError as error:
         raise RecordError("yaml-syntax", f"{file}: {error.strerror}") from error
-    return judge_features(resolved, record.features, record.errors, tags)
 
 
 def _as_json(text: bytes) -> str:
@@ -602,7 +624,8 @@ def search_of(settings: Settings) -> Search:
         # As Go names it; of others the name is the same.
         {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
     )
-    return Search(access, SpecCache(tuple(folders), settings.offline) if folders else None, settings.offline)
+    cache = SpecCache(tuple(folders), settings.offline) if folders else None
+    return Search(access, cache, settings.offline, settings.spack_mirrors)
 
 
 def _resolve_for_job(demand: Demand, settings: Settings) -> Resolved:

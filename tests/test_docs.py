@@ -168,3 +168,18 @@ def test_the_flags_that_cpuinfo_does_not_tell_are_listed() -> None:
         told.setdefault(row[0], set()).add(row[5])
     section = (DOCS / "features.md").read_text().split("These are then missing:")[1].split("Which Linux flag")[0]
     assert set(re.findall(r"`([^`]+)`", section)) == {name for name, linux in told.items() if linux == {"-"}}
+
+
+def test_the_grades_of_spack_binaries_are_documented() -> None:
+    """docs/spack.md against the sets that a binary with everything gets."""
+    from hpccompat.spack.compatibility import FULL_WEIGHT, compatibility_of
+    from hpccompat.spack.facts import Facts
+    from hpccompat.spack.microarchitecture import features_of
+    from hpccompat.spack.model import Target
+
+    zen3 = Target("zen3", "AuthenticAMD")
+    facts = Facts("app", "x86_64", (zen3,), features_of(zen3), gpu=("nvidia",), cuda_arch=("80",), fabrics=("efa",))
+    single = {each.tag: each.weight for each in compatibility_of(facts).compatibilities if "-" not in each.tag}
+    table = re.findall(r"^\| `(\w+)` \| (−?\d+) \|", (DOCS / "spack.md").read_text(), re.M)
+    documented = {tag: int(text.replace("−", "-")) for tag, text in table}
+    assert {tag: weight if weight > 0 else FULL_WEIGHT + weight for tag, weight in documented.items()} == single

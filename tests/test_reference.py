@@ -12,7 +12,9 @@ from hpccompat.reference import (
     LayoutReference,
     OpaqueReference,
     PathReference,
+    SpackReference,
     parse_reference,
+    parse_spack,
 )
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
@@ -116,3 +118,25 @@ def test_no_text_breaks_it(text: str) -> None:
         return
     if isinstance(reference, ImageReference):
         assert parse_reference(str(reference)) == reference
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("hpctool@2.1 target=zen3", SpackReference("hpctool@2.1 target=zen3")),
+        ("/7v3wpi5", SpackReference("/7v3wpi5")),
+        ("/7v3wpi5whcxshkpzydhzxeja3fivfcvx", SpackReference("/7v3wpi5whcxshkpzydhzxeja3fivfcvx")),
+        ("hpctool/7v3wpi5", SpackReference("hpctool/7v3wpi5")),
+        ("/opt/spack/hpctool", SpackReference(path="/opt/spack/hpctool")),
+        ("./prefix", SpackReference(path="./prefix")),
+        ("~/env/spack.lock", SpackReference(path="~/env/spack.lock")),
+        ("spack.lock", SpackReference(path="spack.lock")),
+        ("x.spec.json.sig", SpackReference(path="x.spec.json.sig")),
+        ("https://mirror.example.org/v#/7v3", SpackReference("/7v3", "https://mirror.example.org/v")),
+        ("/mirror#hpctool", SpackReference("hpctool", "/mirror")),
+        ("/mirror#", SpackReference("", "/mirror")),
+    ],
+)
+def test_spack_binaries(text: str, expected: SpackReference) -> None:
+    assert parse_spack(f" {text} ") == expected
+    assert str(expected) == text

@@ -4,41 +4,72 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hpccompat.cli.main import Context, printable
 from hpccompat.demand import Demand
 from hpccompat.errors import EvaluationError, SlurmError, Unavailable, UsageError
+from hpccompat.features.model import Features
 from hpccompat.plan.selection import NodeVerdict, Selection, Verdict
-from hpccompat.resolution import Resolved, resolve
+from hpccompat.resolution import Resolved, files_at_hand, resolve, resolve_binary
 from hpccompat.settings import Settings, load_settings
+from hpccompat.sources.derived import completed
 from hpccompat.workflow import (
+    Message,
     PartitionCount,
     by_partition,
     judge_features,
-    judge_file,
+    lesser_sets,
+    read_features,
     search_of,
     select_recorded,
 )
 
+DOWNLOAD_HELP = "fetch the tarballs of the one Spack binary, and all that it needs, and look into them, too"
+
 
 def run(arguments: Sequence[str], context: Context) -> int:
-    from hpccompat.cli.render import print_json, report_json, selection_json, show_report, show_selection
+    from hpccompat.cli.render import (
+        print_json,
+        report_json,
+        selection_json,
+        show_messages,
+        show_report,
+        show_selection,
+    )
 
     options = _parser().parse_args(arguments)
     settings = load_settings(context.config)
     tags = tuple(tag for text in options.tag for tag in text.split(",") if tag)
-    demands = [Demand(kind, name, f"--{kind}", tags) for kind in ("image", "spec") for name in getattr(options, kind)]
+    settings = replace(settings, spack_mirrors=(*options.mirror, *settings.spack_mirrors))
+    kinds = ("image", "spec", "spack")
+    demands = [Demand(kind, name, f"--{kind}", tags) for kind in kinds for name in getattr(options, kind)]
+    if not demands and options.mirror:
+        demands = [Demand("spack", "", "--mirror", tags)]
     if not demands:
-        raise UsageError("say what is checked: --image REF or --spec FILE (hpccompat check --help)")
-    if len(demands) > 1 and options.node is None and not options.all:
-        raise UsageError("several images or specs are checked against recorded nodes: --node NAMES or --all")
-    everything = [_resolved(demand, settings) for demand in demands]
-    resolved = everything[0]
-    as_json = context.output == "json"
+        raise UsageError("say what is checked: --image REF, --spec FILE or --spack SPEC (hpccompat check --help)")
     if context.output == "nfd-json" and (options.node is not None or options.all):
         raise UsageError("NFD's list is of one node: nfd-json goes with --features, or with this host")
+    if len(demands) == 1 and demands[0].kind == "spack":
+        from hpccompat.cli.binaries import check_each, found_binaries
+
+        found = found_binaries(demands[0], settings)
+        if len(found) > 1:
+            if options.download:
+                raise UsageError(f"{demands[0].name!r} means {len(found)} binaries; --download goes with one")
+            if context.output == "nfd-json":
+                raise UsageError(f"NFD's list is of one spec, and {demands[0].name!r} means {len(found)} binaries")
+            return check_each(found, options, tags, settings, context.output == "json")
+        files = files_at_hand(found[0], settings.deadline, settings.plain_http, options.download)
+        everything = [resolve_binary(found[0], tags, files)]
+    elif len(demands) > 1 and options.node is None and not options.all:
+        raise UsageError("several images or specs are checked against recorded nodes: --node NAMES or --all")
+    else:
+        everything = [_resolved(demand, settings) for demand in demands]
+    resolved = everything[0]
+    as_json = context.output == "json"
     if options.node is not None or options.all:
         selection = select_recorded(everything, options.node, tags, settings)
         partitions = _partitions(selection) if options.all else ()
@@ -46,12 +77,10 @@ def run(arguments: Sequence[str], context: Context) -> int:
             print_json(selection_json(selection, partitions))
         else:
             show_selection(selection, partitions)
+        show_messages([*notes_of(everything), *lesser_sets(everything, selection, selection.verdicts)])
         compatible = len(selection.nodes(Verdict.COMPATIBLE))
         return 0 if compatible and (options.all or compatible == len(selection.verdicts)) else 1
-    if options.features:
-        judged = judge_file(resolved, options.features, tags)
-    else:
-        judged = _this_host(resolved, tags, settings)
+    judged = verdict_on(checked_node(options.features, settings), resolved, tags)
     if context.output == "nfd-json":
         if judged.report is None:
             raise EvaluationError("error", "; ".join(judged.reasons))
@@ -60,6 +89,7 @@ def run(arguments: Sequence[str], context: Context) -> int:
         print_json(report_json(judged))
     else:
         show_report(judged)
+    show_messages(notes_of(everything))
     return 0 if judged.verdict is Verdict.COMPATIBLE else 1
 
 
@@ -79,17 +109,55 @@ def _partitions(selection: Selection) -> tuple[PartitionCount, ...]:
         return ()
 
 
-def _this_host(resolved: Resolved, tags: Sequence[str], settings: Settings) -> NodeVerdict:
+@dataclass(frozen=True)
+class CheckedNode:
+    """`root`: of this host's files; None for a node that is only recorded."""
+
+    features: Features
+    errors: Mapping[str, str]
+    root: Path | None = None
+
+
+def checked_node(file: Path | None, settings: Settings) -> CheckedNode:
+    """The node of a feature file, with what NFD's features tell of ours; or this host."""
+    if file is not None:
+        record = read_features(file)
+        return CheckedNode(completed(record.features), record.errors)
     from hpccompat.sources.discover import discover
 
-    found = discover(Path(settings.host_root.replace("%n", "")))
-    return judge_features(resolved, found.features, found.errors, tags)
+    root = Path(settings.host_root.replace("%n", ""))
+    found = discover(root)
+    return CheckedNode(found.features, found.errors, root)
+
+
+def verdict_on(node: CheckedNode, resolved: Resolved, tags: Sequence[str]) -> NodeVerdict:
+    """What a Spack binary expects to be installed can be looked for on this host alone."""
+    judged = judge_features(resolved, node.features, node.errors, tags)
+    if node.root is None or resolved.facts is None:
+        return judged
+    missing = tuple(
+        f"{each} is not there, and {each.of} needs it"
+        for each in resolved.facts.externals
+        if each.path and not (node.root / each.path.lstrip("/")).is_dir()
+    )
+    if missing and judged.verdict is Verdict.COMPATIBLE:
+        return NodeVerdict(Verdict.INCOMPATIBLE, missing, judged.report)
+    return replace(judged, reasons=(*judged.reasons, *missing))
+
+
+def notes_of(everything: Sequence[Resolved]) -> list[Message]:
+    """What is known of Spack binaries, and decides nothing."""
+    messages = []
+    for facts in (each.facts for each in everything if each.facts is not None):
+        notes = [*facts.notes, *(f"needs on each node {each}" for each in facts.externals)]
+        messages += [Message("info", "spack", f"{facts.name}: {note}") for note in notes]
+    return messages
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hpccompat check",
-        description="Judges an image or a spec. Without --features, --node or --all: against this host.",
+        description="Judges an image, a spec or a Spack binary. Without --features, --node, --all: on this host.",
         epilog="exit status: 0 compatible (--node: all of them; --all: at least one), 1 not, or not known",
         allow_abbrev=False,
     )
@@ -100,6 +168,16 @@ def _parser() -> argparse.ArgumentParser:
         "--spec", metavar="FILE", action="append", default=[],
         help="a compatibility spec; of several images and specs a node must satisfy each",
     )  # fmt: skip
+    parser.add_argument(
+        "--spack", metavar="SPEC", action="append", default=[],
+        help="a Spack binary: [MIRROR#]name@version…, [MIRROR#]/HASH, or the path of an install or a spack.lock; of "
+        "several that a name means each is judged",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mirror", metavar="URL", action="append", default=[],
+        help="where Spack binaries are looked up, before the setting spack_mirrors; alone: all its binaries",
+    )  # fmt: skip
+    parser.add_argument("--download", action="store_true", help=DOWNLOAD_HELP)
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--features", type=Path, metavar="FILE", help="a node record, or NFD features, as JSON")
     where.add_argument("--node", metavar="NAMES", help="recorded nodes, as a hostlist: n[1-8],gpu1")

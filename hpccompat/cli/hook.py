@@ -87,7 +87,8 @@ def _answer(asked: Asked, question: bytes, context: Context, settings: Settings)
 
     made_of = _made_of(asked, context, settings)
     unread = [
-        f"the script's line {each!r} is not understood (#COMPAT image=REF, spec=FILE, tag=T)" for each in asked.unread
+        f"the script's line {each!r} is not understood (#COMPAT image=REF, spec=FILE, spack=SPEC, tag=T)"
+        for each in asked.unread
     ]
     submission = Submission(
         (asked.request,),

@@ -21,7 +21,8 @@ Shows what `hpccompat sbatch` (or srun, salloc) would submit with the same argum
 options of ours, among Slurm's:
   --compat-image REF   the job's image; otherwise a #COMPAT image= line of the script, or HPCCOMPAT_IMAGE
   --compat-spec FILE   a compatibility spec instead of an image's
-  --compat-tag T,…     only the spec's sets with one of these tags
+    --compat-spack SPEC  a Spack binary: [MIRROR#]SPEC, [MIRROR#]/HASH, or the path of an install or spack.lock
+  --compat-tag T,…       only the spec's sets with one of these tags
   --compat off|warn|require
                        leave this job alone; never refuse it; refuse it unless all is known and well
 

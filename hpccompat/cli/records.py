@@ -19,9 +19,8 @@ from hpccompat.nodes.interchange import load_exports
 from hpccompat.nodes.record import NodeRecord, dump_record, node_name
 from hpccompat.nodes.store import Store
 from hpccompat.settings import Settings
+from hpccompat.sources.derived import completed
 from hpccompat.sources.discover import discover
-from hpccompat.sources.microarchitecture import NAME as MICROARCHITECTURE
-from hpccompat.sources.microarchitecture import derived
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60}
 
@@ -107,9 +106,7 @@ def _import(options: argparse.Namespace, store: Store, settings: Settings) -> in
 
     owner = become(settings.store_user)
     for name, records in parts.items():
-        features = merge([each.features for each in records])
-        if f"{MICROARCHITECTURE}.compatible" not in features.flags:
-            features = merge([features, derived(features) or Features()])
+        features = completed(merge([each.features for each in records]))
         errors = {source: text for each in records for source, text in each.errors.items()}
         collected = max(each.collected for each in records) or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         replaced = Store(store.path, owner).write(NodeRecord(name, features, errors, collected, "", "import"))

@@ -147,7 +147,7 @@ def selection_json(selection: Selection, partitions: Sequence[PartitionCount]) -
 def show_report(judged: NodeVerdict) -> None:
     """One node's verdict, with what each rule found."""
     print(f"verdict  {judged.verdict.value}")
-    if judged.report is None or judged.verdict is Verdict.UNKNOWN:
+    if judged.report is None or judged.verdict is Verdict.UNKNOWN or judged.report.compatible:
         for text in judged.reasons:
             print(f"  {printable(text)}")
     for each in judged.report.sets if judged.report else ():

@@ -16,6 +16,7 @@ ACTIONS = {
     "list": ("attachments", "the specs attached to an image, and which one counts"),
     "fetch": ("attachments", "the text of an attached spec"),
     "embed": ("embed", "put a spec into a SIF file"),
+    "generate": ("generate", "write the spec of a Spack binary"),
     "remove": ("attachments", "take an attached spec off again"),
 }
 

@@ -141,7 +141,7 @@ def submission_of(line: CommandLine, stdin: str | None) -> Submission:
         script, unreadable = "", str(error)
     requests = read_requests(line, script, os.environ)
     misplaced = [
-        f"the script's line {each!r} is not understood (#COMPAT image=REF, spec=FILE, tag=T)"
+        f"the script's line {each!r} is not understood (#COMPAT image=REF, spec=FILE, spack=SPEC, tag=T)"
         for each in requests.unread
     ]
     misplaced += [

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from hpccompat.errors import FeaturesError, RecordError
@@ -58,7 +58,7 @@ def node_name(text: str) -> str:
     return text
 
 
-def failed(feature_set: str, sources: Mapping[str, str]) -> bool:
+def failed(feature_set: str, sources: Collection[str]) -> bool:
     """Whether this feature set would come from one of the sources: a source is named like the beginning of
     its feature sets (`cpu` writes `cpu.model`, `hpc.gpu` writes `hpc.gpu`)."""
     return any(feature_set == source or feature_set.startswith(f"{source}.") for source in sources)

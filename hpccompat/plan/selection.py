@@ -156,12 +156,16 @@ def judge_group(spec: CompatibilitySpec, group: Group, tags: Collection[str]) ->
 
 def judge(spec: CompatibilitySpec, features: Features, errors: Mapping[str, str], tags: Collection[str]) -> NodeVerdict:
     """The verdict on one node. With failed sources it is only known if it would be the same without the
-    rules that they could have decided."""
+    rules that they could have decided; so it is with sets of ours that the record lacks, since it came from NFD or from
+    an older collector."""
     judged = _judge(spec, features, tags)
-    if errors:
-        without = _without_rules_on(spec, errors, tags)
+    lacking = {name for name in spec.feature_sets() if name.startswith("hpc.")} - features.names()
+    lacking -= {name for name in lacking if failed(name, errors)}
+    if errors or lacking:
+        without = _without_rules_on(spec, {*errors, *lacking}, tags)
         if without != spec and _judge(without, features, tags).verdict is not judged.verdict:
             texts = [f"source {source} failed: {text}" for source, text in sorted(errors.items())]
+            texts += [f"{name} is not in the node's record" for name in sorted(lacking)]
             return NodeVerdict(Verdict.UNKNOWN, tuple(texts), judged.report)
     return judged
 
@@ -176,7 +180,7 @@ def _judge(spec: CompatibilitySpec, features: Features, tags: Collection[str]) -
     return NodeVerdict(Verdict.INCOMPATIBLE, reasons(report), report)
 
 
-def _without_rules_on(spec: CompatibilitySpec, errors: Mapping[str, str], tags: Collection[str]) -> CompatibilitySpec:
+def _without_rules_on(spec: CompatibilitySpec, errors: Collection[str], tags: Collection[str]) -> CompatibilitySpec:
     """The spec without the rules that read a failed source, or a variable of such a rule."""
     tainted: set[str] = set()
     sets = []

@@ -14,7 +14,7 @@ _SPACE = " \t\n\v\f\r"
 _MAGIC = ("#SBATCH", "#SLURM")
 _SEPARATOR = re.compile(rf"(?:hetjob|packjob)(?=[{_SPACE}]|$)", re.IGNORECASE)
 _ALMOST = re.compile(r"\s*#+\s*COMPAT\b", re.IGNORECASE)
-_COMPAT = re.compile(r"#COMPAT\s+(image|spec|tag)\s*=\s*(.*)")
+_COMPAT = re.compile(r"#COMPAT\s+(image|spec|spack|tag)\s*=\s*(.*)")
 _FOREIGN = ("#BSUB", "#PBS")
 # Lines that don't begin with # before sbatch looks no further for #PBS and #BSUB.
 _OTHER_LINES = 100

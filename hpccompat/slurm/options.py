@@ -21,7 +21,7 @@ class Value(enum.Enum):
     OPTIONAL = "optional"
 
 
-OURS = ("--compat", "--compat-image", "--compat-spec", "--compat-tag")
+OURS = ("--compat", "--compat-image", "--compat-spec", "--compat-spack", "--compat-tag")
 COMMANDS = ("sbatch", "srun", "salloc")
 
 # Letters that all three commands have. A value that is optional stands in the same word.

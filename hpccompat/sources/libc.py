@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from hpccompat.features.distribution import glibc_of
 from hpccompat.features.model import Features
 from hpccompat.sources.host import Host
 
@@ -15,8 +16,23 @@ usr/lib/x86_64-linux-gnu usr/lib/aarch64-linux-gnu usr/lib/powerpc64le-linux-gnu
 _GLIBC = re.compile(rb"GNU C Library [^\n]*? version (\d+\.\d+)")
 
 
+NAME = "hpc.libc"
+
+
 def read(host: Host) -> Features:
-    return Features(attributes={"hpc.libc": _glibc(host) or _musl(host)})
+    found = _glibc(host) or _musl(host)
+    if not found:  # in no folder that we know: then what the distribution ships
+        release = dict(line.partition("=")[::2] for line in (host.text("etc/os-release") or "").splitlines())
+        version = glibc_of(*(release.get(key, "").strip("\"' ") for key in ("ID", "VERSION_ID")))
+        found = _described("glibc", version) if version else {}
+    return Features(attributes={NAME: found})
+
+
+def derived(features: Features) -> Features | None:
+    """From a record's `system.osrelease`: what the distribution ships; None where that is not known."""
+    release = features.attributes.get("system.osrelease") or {}
+    version = glibc_of(release.get("ID", ""), release.get("VERSION_ID", ""))
+    return Features(attributes={NAME: _described("glibc", version)}) if version else None
 
 
 def _glibc(host: Host) -> dict[str, str]:

@@ -73,6 +73,7 @@ def test_no_request_breaks_it(words: list[str], text: str) -> None:
     ("script", "found"),
     [
         ("#!/bin/sh\n#COMPAT image=a/b:1\n", {"image": ("a/b:1",)}),
+        ("#!/bin/sh\n#COMPAT spack='/m#app +mpi target=zen3'\n", {"spack": ("/m#app +mpi target=zen3",)}),
         ("#!/bin/sh\n\n# x\n  # y\n#SBATCH -N1\n#COMPAT   spec='x y.yaml'  \necho\n", {"spec": ("x y.yaml",)}),
         ("#!/bin/sh\necho\n#COMPAT image=late\n", {}),
         ("#!/bin/sh\n #COMPAT image=indented\n##COMPAT image=x\n#COMPAT\n#COMPATimage=x\n", {}),
