@@ -12,7 +12,7 @@ from hpccompat import workflow
 from hpccompat.demand import Demand
 from hpccompat.errors import RegistryError, SpecError
 from hpccompat.guess import LOOKUPS, Looked, conflict, distinct, look_up
-from hpccompat.resolution import Resolved
+from hpccompat.resolution import Resolved, Search
 from hpccompat.settings import Policy, Settings
 from hpccompat.slurm.inventory import Inventory
 from hpccompat.slurm.inventory_cache import dump_inventory
@@ -110,7 +110,7 @@ class Here:
         self.folder = folder
         patch.setattr(workflow, "resolve", self.resolve)
 
-    def resolve(self, demand: Demand, deadline: float, plain_http: tuple[str, ...]) -> Resolved | None:
+    def resolve(self, demand: Demand, search: Search) -> Resolved | None:
         if demand.name == "dead":
             raise RegistryError("no answer")
         if demand.name == "bad":
