@@ -143,7 +143,7 @@ def test_the_table_of_functions_is_in_order() -> None:
 
 def test_a_spec_without_a_template_does_not_import_any_of_it() -> None:
     code = (
-        "import sys, hpccompat\n"
+        "import sys, hpccompat, hpccompat.workflow, hpccompat.cli.submit\n"
         'spec = hpccompat.load_spec(\'compatibilities: [{rules: [{name: r, varsTemplate: "", vars: {a: b}, '
         "matchFeatures: [{feature: a.b, matchName: {op: Exists}}]}]}]')\n"
         "features = hpccompat.load_features({'flags': {'a.b': {'elements': {'x': {}}}}})\n"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 
 from hpccompat.rules.template.limits import Limits, failed
-from hpccompat.rules.template.literal import int64, parse_float
+from hpccompat.rules.template.literal import int64, parse_float, parse_integer
 from hpccompat.rules.template.printing import printed
 from hpccompat.rules.template.values import LIST, STRINGS, Int64, SemVer, Slice, Value, runes, wrapped
 
 _LOWEST = -(2**63)
+_MOST_DIGITS = 300
 
 
 def integer(value: Value) -> int:
@@ -51,8 +52,13 @@ def to_float64(value: Value) -> float:
 
 
 def atoi(text: bytes) -> int:
-    number = int64(runes(text), 10)
-    return 0 if number is None else number
+    return clamped(runes(text))
+
+
+def clamped(text: str) -> int:
+    """A decimal number; what is beyond 64 bits is the last that is not, and what is no number 0."""
+    number = parse_integer(text[:_MOST_DIGITS], 10)
+    return 0 if number is None else max(_LOWEST, min(number, 2**63 - 1))
 
 
 def to_decimal(limits: Limits, value: Value) -> Int64:

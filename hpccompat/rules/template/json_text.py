@@ -126,8 +126,10 @@ def must_from_json(limits: Limits, text: bytes) -> Value:
     limits.step(2 * len(text))
     try:
         return _value(json.loads(runes(text), parse_constant=_refuse, parse_int=_float, parse_float=_float))
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise failed(f"fromJson: {error}") from error
+    except RecursionError as error:
+        raise EvaluationError("limit", "fromJson: nests too deep") from error
 
 
 def from_json(limits: Limits, text: bytes) -> Value:

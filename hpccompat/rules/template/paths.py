@@ -10,6 +10,9 @@ from hpccompat.rules.template.values import DICT, Map, Value, runes
 
 _SCHEME = re.compile(rb"([A-Za-z][A-Za-z0-9+.-]*):")
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+# Escapes in a host are for other characters than ASCII's, and for the percent sign.
+_BAD_HOST = re.compile(rb"[ \\^`{|}]|%(?!25)[0-7]")
+_PORT = re.compile(rb"(?::[0-9]*)?")
 _USER = re.compile(rb"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*")
 _PARTS = ("scheme", "host", "path", "query", "opaque", "fragment", "userinfo")
 
@@ -67,7 +70,7 @@ def url_parse(limits: Limits, text: bytes) -> Map:
         user, at, host = authority.rpartition(b"@")
         if at:
             found["userinfo"] = _user(user)
-        found["host"] = _host(host)
+        found["host"] = _host(found["scheme"], host)
         found["hostname"] = _hostname(found["host"])
     found["path"] = _unescaped(rest)
     return Map({key.encode(): value for key, value in found.items()}, DICT)
@@ -79,20 +82,25 @@ def _unescaped(text: bytes) -> bytes:
     return unquote_to_bytes(text)
 
 
-def _host(host: bytes) -> bytes:
-    port = host.rpartition(b"]")[2] if host.startswith(b"[") else b":" + host.partition(b":")[2]
-    bracket = b"[" in host[1:] or (host.startswith(b"[") and b"]" not in host)
-    if bracket or (port and not port.startswith(b":")) or (port[1:] and not port[1:].isdigit()):
+def _host(scheme: bytes, host: bytes) -> bytes:
+    """What follows the name must be a port: of http, all that follows the first colon."""
+    if host.startswith(b"["):
+        port = host.rpartition(b"]")[2]
+    else:
+        colon = host.find(b":") if scheme in (b"http", b"https") else host.rfind(b":")
+        port = host[colon:] if colon >= 0 else b""
+    unclosed = b"[" in host[1:] or (host.startswith(b"[") and b"]" not in host)
+    if unclosed or not _PORT.fullmatch(port):
         raise failed("unable to parse url: invalid host")
-    if b" " in host or any(each in host for each in (b'"', b"<", b">", b"\\", b"^", b"`", b"{", b"|", b"}")):
+    if _BAD_HOST.search(host):
         raise failed("unable to parse url: invalid character in host name")
     return _unescaped(host)
 
 
 def _hostname(host: bytes) -> bytes:
-    if host.startswith(b"["):
-        return host[1:].partition(b"]")[0]
-    return host.partition(b":")[0]
+    name, colon, port = host.rpartition(b":")
+    name = name if colon and _PORT.fullmatch(colon + port) else host
+    return name[1:-1] if name.startswith(b"[") and name.endswith(b"]") else name
 
 
 def _user(user: bytes) -> bytes:
@@ -111,7 +119,10 @@ def url_join(limits: Limits, parts: Map) -> bytes:
     limits.make(6 * sum(map(len, found.values())))
     text = found["scheme"] + b":" if found["scheme"] else b""
     path = b"*" if found["path"] == b"*" else _escaped(found["path"], "$&+,/:;=@")
-    user = found["userinfo"] and _user(found["userinfo"])
+    user = b""
+    if found["userinfo"]:
+        parsed = url_parse(limits, b"proto://" + found["userinfo"] + b"@host").items[b"userinfo"]
+        user = parsed if isinstance(parsed, bytes) else b""
     if found["opaque"]:
         text += found["opaque"]
     else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from hpccompat.errors import EvaluationError
 from hpccompat.rules.template.floats import format_float
-from hpccompat.rules.template.limits import VALUE_DEPTH, Limits
+from hpccompat.rules.template.limits import VALUE_DEPTH, Limits, failed
 from hpccompat.rules.template.quoting import can_backquote, quoted
 from hpccompat.rules.template.values import Map, SemVer, Slice, Uint8, Uint64, Value, runes, type_name
 
@@ -65,7 +65,10 @@ class Printer:
 
     def argument(self, value: Value, verb: str, flags: Flags) -> None:
         """One argument of a verb."""
-        if value is None:
+        if verb == "w":
+            # For errors, and those of fmt.Errorf only.
+            self.bad_verb(value, verb, flags)
+        elif value is None:
             if verb in "Tv":
                 self.pad(b"<nil>", flags)
             else:
@@ -74,7 +77,7 @@ class Printer:
             self.string(type_name(value).encode(), "s", flags)
         elif verb == "p":
             if isinstance(value, (Slice, Map)) or (isinstance(value, SemVer) and value.pointer):
-                raise EvaluationError("template-exec", "printf %p writes an address, another one each time")
+                raise failed("printf %p writes an address, another one each time")
             self.bad_verb(value, verb, flags)
         else:
             self.value(value, verb, flags, 0)
@@ -97,7 +100,7 @@ class Printer:
         elif isinstance(value, complex):
             self.complex(value, verb, flags)
         elif isinstance(value, SemVer):
-            self.version(value, verb, flags)
+            self.version(value, verb, flags, depth)
         elif isinstance(value, Slice):
             self.slice(value, verb, flags, depth)
         elif isinstance(value, Map):
@@ -144,11 +147,13 @@ class Printer:
             self.value(each, verb, flags, depth + 1)
         self.write(b"}" if flags.sharp_v else b"]")
 
-    def version(self, value: SemVer, verb: str, flags: Flags) -> None:
+    def version(self, value: SemVer, verb: str, flags: Flags, depth: int) -> None:
         """It has a String method, for those verbs that ask for one; else it is a struct."""
         if verb in "vsxXq" and not flags.sharp_v:
             self.string(value.text, verb, flags)
             return
+        if value.pointer and depth:
+            raise failed("printf writes the address of a version in a list, another one each time")
         numbers: list[Value] = [Uint64(value.major), Uint64(value.minor), Uint64(value.patch)]
         fields = [*numbers, value.pre, value.metadata, value.original]
         names = ("major", "minor", "patch", "pre", "metadata", "original")

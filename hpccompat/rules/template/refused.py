@@ -6,7 +6,7 @@ from __future__ import annotations
 # a plan that depends on them would not be the same twice.
 _REASONS = {
     "depends on the time": "ago date dateInZone dateModify date_in_zone date_modify htmlDate htmlDateInZone "
-    "mustDateModify must_date_modify mustToDate now toDate unixEpoch duration durationRound",
+    "mustDateModify must_date_modify mustToDate now toDate unixEpoch",
     "gives something else each time": "randAlpha randAlphaNum randAscii randBytes randInt randNumeric shuffle uuidv4",
     "makes keys and passwords": "bcrypt buildCustomCert decryptAES derivePassword encryptAES genCA genCAWithKey "
     "genPrivateKey genSelfSignedCert genSelfSignedCertWithKey genSignedCert genSignedCertWithKey htpasswd",

@@ -125,7 +125,8 @@ def camelcase(limits: Limits, text: bytes) -> bytes:
     start = next((i for i, each in enumerate(characters) if not _is_connector(each)), len(characters))
     found = list(characters[:start])
     if start == len(characters):
-        return characters.encode()
+        # The library writes the last one twice.
+        return (characters + characters[-1:]).encode()
     last, first_was_upper = upper_rune(characters[start]), _is_upper(characters[start])
     for each in characters[start + 1 :]:
         before, last = last, each
