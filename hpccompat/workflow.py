@@ -8,54 +8,44 @@ records ─────────────────┴─ selection ─ 
 from __future__ import annotations
 
 import functools
-import json
 import os
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from hpccompat.artifact.access import Access
-from hpccompat.artifact.cache import SpecCache
-from hpccompat.demand import Demand, Values, find_demands, guess_demands
-from hpccompat.document.tree import as_data
-from hpccompat.document.yaml import Limits, parse
+from hpccompat.demand import Demand, find_demands, guess_demands
 from hpccompat.errors import (
     DocumentError,
     ImageUnknown,
     InvalidReference,
-    RecordError,
     SlurmError,
     StoreError,
     Unavailable,
     UsageError,
 )
-from hpccompat.features.model import Features
 from hpccompat.guess import Looked, conflict, distinct, look_up
-from hpccompat.nodes.hostlist import expand, fold
-from hpccompat.nodes.index import open_index
-from hpccompat.nodes.record import SIZE_LIMIT, NodeRecord, load_record
-from hpccompat.nodes.store import Store
+from hpccompat.job_plan import Component, Message, Plan, Submission
+from hpccompat.judging import recorded_nodes, search_of
+from hpccompat.nodes.hostlist import fold
 from hpccompat.nodes.table import NodeTable
 from hpccompat.plan.eligible import Eligibility, eligibility
-from hpccompat.plan.requirement import Requirement, load_requirement, requirement
-from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict, judge, select, together
+from hpccompat.plan.requirement import Requirement, requirement
+from hpccompat.plan.selection import Reason, Selection, Verdict, select, together
 from hpccompat.plan_cache import LIFE
 from hpccompat.reference import ImageReference, parse_reference
-from hpccompat.resolution import Resolved, Search, resolve
+from hpccompat.resolution import Resolved, resolve
 from hpccompat.settings import ACTIONS, Settings
 from hpccompat.slurm.constraint import may_use
 from hpccompat.slurm.constraint import parse as parse_constraint
 from hpccompat.slurm.hostfile import named_hosts, read_hosts
-from hpccompat.slurm.inventory import Inventory, read_inventory
+from hpccompat.slurm.inventory import Inventory
 from hpccompat.slurm.inventory_cache import FRESH as INVENTORY_FRESH
 from hpccompat.slurm.inventory_cache import current_inventory
 from hpccompat.slurm.labels import FRESH as LABELS_FRESH
 from hpccompat.slurm.labels import Published, load_published
 from hpccompat.slurm.plan import Restriction, Rewrite, restrict, without_preference
-from hpccompat.slurm.request import JobRequest
 from hpccompat.slurm.spool import Spool
-from hpccompat.spec.encode import dump_spec
 from hpccompat.spec.lint import lint
 from hpccompat.spec.model import CompatibilitySpec
 
@@ -63,73 +53,6 @@ from hpccompat.spec.model import CompatibilitySpec
 _PASSING = {"unavailable", "no_records", "broken", "inventory"}
 COMPAT_LEVELS = ("off", "warn", "require")
 _NO_IMAGE = "the job names no image (--compat-image, a #COMPAT line, HPCCOMPAT_IMAGE, a container plugin's option)"
-
-
-@dataclass(frozen=True)
-class Message:
-    """`level`: info, warning or error. `code`: a state of the policy, or another word for programs."""
-
-    level: str
-    code: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Submission:
-    """What a door hands over: a job, by component. `command`: Slurm's, that takes it. `ours`: our options, name ->
-    values. `doubts`: what could not be known of the request. `misplaced`: what was surely meant for us, and does not
-    reach us. `unreadable`: why its script could not be read, if that is so. `script`: its text, and `script_name` for
-    people; `command_words`: what srun or salloc runs, by component; both for guesses alone."""
-
-    components: tuple[JobRequest, ...]
-    command: str = "sbatch"
-    ours: tuple[Values, ...] = ()
-    doubts: tuple[str, ...] = ()
-    misplaced: tuple[str, ...] = ()
-    unreadable: str = ""
-    script: str = ""
-    script_name: str = ""
-    command_words: tuple[tuple[str, ...], ...] = ()
-
-    def level(self) -> str:
-        """The last --compat of all components; "" without."""
-        given = [value for ours in self.ours for value in ours.get("--compat", ())]
-        return given[-1] if given else ""
-
-
-@dataclass(frozen=True)
-class Component:
-    """How one component of the job was decided. `demands` and `digests` belong together; a digest is "" where there is
-    none. `guesses`: the images that its commands seem to use, where it declares none; one of them may be its demand."""
-
-    request: JobRequest
-    demands: tuple[Demand, ...] = ()
-    digests: tuple[str, ...] = ()
-    guesses: tuple[Looked, ...] = ()
-    rewrite: Rewrite = field(default_factory=Rewrite)
-    requirements: tuple[Requirement, ...] = ()
-    verdicts: Mapping[Verdict, frozenset[str]] = field(default_factory=dict)
-    eligible: frozenset[str] = frozenset()
-    reasons: tuple[Reason, ...] = ()
-    refused: bool = False
-
-
-@dataclass(frozen=True)
-class Plan:
-    """`outcome`: unchanged, rewritten, refused, off or observed. `components`: all of the job, in their order. `until`:
-    how long the same request may be answered so, in seconds since the epoch; 0 for not again."""
-
-    outcome: str
-    components: tuple[Component, ...] = ()
-    messages: tuple[Message, ...] = ()
-    until: float = 0.0
-
-    @property
-    def rewrites(self) -> tuple[Rewrite, ...]:
-        """What to submit with."""
-        if self.outcome != "rewritten":
-            return tuple(Rewrite() for _ in self.components)
-        return tuple(each.rewrite for each in self.components)
 
 
 class _Unclear(Exception):
@@ -519,113 +442,6 @@ def _no_node_text(component: Component, chosen: Eligibility, own: Sequence[str],
         return f"--nodelist names {fold(chosen.candidates - chosen.eligible)}, and {name} can't run there"
     constrained = f" (--constraint={request.constraint})" if request.constraint else ""
     return f"none of the {len(chosen.candidates)} nodes that the job could use{constrained} can run {name}"
-
-
-def published_labels(settings: Settings) -> Mapping[str, str]:
-    """Label -> requirement, of a publisher that is alive; nothing else."""
-    try:
-        with open(settings.store / "published.json", "rb") as file:
-            found = load_published(file.read(1024 * 1024))
-    except OSError:
-        return {}
-    return found.labels if abs(time.time() - found.at) < LABELS_FRESH else {}
-
-
-def images_of_requirement(id: str, spool: Spool, settings: Settings) -> tuple[str, ...]:
-    """The images, with their digests, that led to a requirement's spec, as far as the caches remember them."""
-    search = search_of(settings)
-    texts = set()
-    for entry in spool.names():
-        if entry.id == id:
-            try:
-                texts.add(dump_spec(load_requirement(spool.read(entry), id).spec))
-            except (StoreError, DocumentError):
-                continue
-    kept = search.cache.entries() if search.cache else ()
-    return tuple(sorted({entry.name.split()[0] for _, entry in kept if entry.kind == "spec" and entry.text in texts}))
-
-
-def select_recorded(
-    resolved: Sequence[Resolved], hostlist: str | None, tags: Collection[str], settings: Settings
-) -> Selection:
-    """The verdicts of recorded nodes: those of the hostlist, or all; of several specs a node must satisfy each. Raises
-    StoreError, UsageError."""
-    nodes = recorded_nodes(settings, None if hostlist is None else expand(hostlist))
-    return together([select(each.spec, nodes, tags) for each in resolved])
-
-
-@dataclass(frozen=True)
-class PartitionCount:
-    """Of a partition: all its nodes, those that are compatible, and how many of these are idle now."""
-
-    name: str
-    nodes: int
-    eligible: int
-    idle: int
-
-
-def by_partition(selection: Selection) -> tuple[PartitionCount, ...]:
-    """What Slurm's partitions have of the compatible nodes. Raises SlurmError."""
-    inventory = read_inventory()
-    compatible = selection.nodes(Verdict.COMPATIBLE)
-    found = []
-    for name, nodes in sorted(inventory.partitions.items()):
-        eligible = nodes & compatible
-        found.append(PartitionCount(name, len(nodes), len(eligible), sum(map(inventory.is_idle, eligible))))
-    return tuple(found)
-
-
-def recorded_nodes(settings: Settings, names: Collection[str] | None) -> NodeTable:
-    """What these nodes have reported, None for all that have: by the index, or by the records where there is none.
-    Raises StoreError."""
-    store = Store(settings.store)
-    index = open_index(store)
-    if index is not None:
-        return index if names is None else index.table(names)
-    recorded = store.names()
-    return store.table(recorded if names is None else sorted(names))
-
-
-def read_features(file: Path) -> NodeRecord:
-    """A node record, or NFD features, from a file of JSON or YAML. Raises RecordError."""
-    try:
-        text = file.read_bytes()
-        return load_record(text if text.lstrip().startswith(b"{") else _as_json(text))
-    except DocumentError as error:
-        raise RecordError(error.kind, f"{error.text} ({file})", error.path, error.line, error.column) from error
-    except OSError as error:
-        raise RecordError("yaml-syntax", f"{file}: {error.strerror}") from error
-
-
-def _as_json(text: bytes) -> str:
-    """A feature file in YAML as NFD would read it. Raises DocumentError."""
-    return json.dumps(as_data(parse(text, Limits(size=SIZE_LIMIT, nodes=500_000))))
-
-
-def judge_features(
-    resolved: Resolved, features: Features, errors: Mapping[str, str], tags: Collection[str]
-) -> NodeVerdict:
-    """`errors`: the sources that failed on this host."""
-    return judge(resolved.spec, features, errors, tags)
-
-
-def search_of(settings: Settings) -> Search:
-    """How specs are looked up: with the user's own cache, and the site's."""
-    home = os.environ.get("HOME", "")
-    base = os.environ.get("XDG_CACHE_HOME") or (os.path.join(home, ".cache") if home else "")
-    folders = [Path(base) / "hpccompat" / "specs"] if os.path.isabs(base) else []
-    folders += [Path(settings.cache)] if settings.cache else []
-    access = Access(
-        settings.deadline,
-        settings.plain_http,
-        settings.registries,
-        settings.ca_bundle,
-        settings.spec_map,
-        # As Go names it; of others the name is the same.
-        {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine),
-    )
-    cache = SpecCache(tuple(folders), settings.offline) if folders else None
-    return Search(access, cache, settings.offline, settings.spack_mirrors)
 
 
 def _resolve_for_job(demand: Demand, settings: Settings) -> Resolved:

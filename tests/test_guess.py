@@ -12,13 +12,14 @@ from hpccompat import workflow
 from hpccompat.demand import Demand
 from hpccompat.errors import RegistryError, SpecError
 from hpccompat.guess import LOOKUPS, Looked, conflict, distinct, look_up
+from hpccompat.job_plan import Plan, Submission
 from hpccompat.resolution import Resolved, Search
 from hpccompat.settings import Policy, Settings
 from hpccompat.slurm.inventory import Inventory
 from hpccompat.slurm.inventory_cache import dump_inventory
 from hpccompat.slurm.request import JobRequest
 from hpccompat.spec.decode import load_spec
-from hpccompat.workflow import Plan, Submission, plan_submission
+from hpccompat.workflow import plan_submission
 
 FLAG = "{{feature: f.g, matchExpressions: {{{}: {{op: Exists}}}}}}"
 

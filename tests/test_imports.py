@@ -34,7 +34,21 @@ BELOW = {
     "resolution": ("demand", "artifact", "spec", "spack"),
     "guess": ("demand", "resolution", "reference"),
     "diagnosis": ("settings", "slurm"),
-    "workflow": ("settings", "guess", "resolution", "plan_cache", "artifact", "runtimes", "plan", "spack", "slurm"),
+    "job_plan": ("guess", "resolution", "plan", "slurm"),
+    "judging": ("settings", "resolution", "artifact", "plan", "slurm"),
+    "workflow": (
+        "settings",
+        "job_plan",
+        "judging",
+        "guess",
+        "resolution",
+        "plan_cache",
+        "artifact",
+        "runtimes",
+        "plan",
+        "spack",
+        "slurm",
+    ),
 }
 # A command: the workflow, settings, and what it fronts.
 FRONTS = {
@@ -122,7 +136,7 @@ def test_only_what_lies_below_is_imported(file: Path) -> None:
         return
     if part == "cli":
         command = file.stem
-        allowed = {"cli", "settings", "workflow", "errors"}
+        allowed = {"cli", "settings", "workflow", "job_plan", "judging", "errors"}
         for below in FRONTS.get(command, ()):
             allowed |= reach(below)
         if command == "main":

@@ -15,9 +15,9 @@ from hpccompat.artifact.access import Access
 from hpccompat.artifact.registry import Listed, fetch_spec, find_spec, list_specs
 from hpccompat.cli.main import Context, printable
 from hpccompat.errors import RegistryError, SpecError, Unavailable, UsageError
+from hpccompat.judging import search_of
 from hpccompat.reference import ImageReference, parse_reference
 from hpccompat.settings import Settings, load_settings
-from hpccompat.workflow import search_of
 
 # Seconds at least for what writes: uploads take longer than lookups, and writers wait for each other.
 _WRITING = 60.0

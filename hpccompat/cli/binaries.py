@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from hpccompat.cli.check import CheckedNode, checked_node, verdict_on
 from hpccompat.demand import Demand
 from hpccompat.errors import SpackError
+from hpccompat.judging import select_recorded
 from hpccompat.nodes.hostlist import fold
 from hpccompat.plan.selection import Verdict
 from hpccompat.reference import parse_spack
 from hpccompat.resolution import Resolved, resolve_binaries, resolve_binary
 from hpccompat.settings import Settings
-from hpccompat.workflow import lesser_sets, select_recorded
+from hpccompat.workflow import lesser_sets
 
 if TYPE_CHECKING:
     from hpccompat.spack.facts import Facts

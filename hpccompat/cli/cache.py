@@ -9,8 +9,8 @@ from dataclasses import asdict
 
 from hpccompat.artifact.cache import SpecCache
 from hpccompat.cli.main import Context, printable
+from hpccompat.judging import search_of
 from hpccompat.settings import load_settings
-from hpccompat.workflow import search_of
 
 
 def run(arguments: Sequence[str], context: Context) -> int:

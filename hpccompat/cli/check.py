@@ -12,20 +12,13 @@ from hpccompat.cli.main import Context, printable
 from hpccompat.demand import Demand
 from hpccompat.errors import EvaluationError, SlurmError, Unavailable, UsageError
 from hpccompat.features.model import Features
+from hpccompat.job_plan import Message
+from hpccompat.judging import PartitionCount, by_partition, judge_features, read_features, search_of, select_recorded
 from hpccompat.plan.selection import NodeVerdict, Selection, Verdict
 from hpccompat.resolution import Resolved, files_at_hand, resolve, resolve_binary
 from hpccompat.settings import Settings, load_settings
 from hpccompat.sources.derived import completed
-from hpccompat.workflow import (
-    Message,
-    PartitionCount,
-    by_partition,
-    judge_features,
-    lesser_sets,
-    read_features,
-    search_of,
-    select_recorded,
-)
+from hpccompat.workflow import lesser_sets
 
 DOWNLOAD_HELP = "fetch the tarballs of the one Spack binary, and all that it needs, and look into them, too"
 

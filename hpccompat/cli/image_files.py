@@ -6,8 +6,8 @@ import os
 
 from hpccompat.artifact.sidecar import SUFFIXES
 from hpccompat.errors import InvalidReference
+from hpccompat.job_plan import Component
 from hpccompat.reference import LayoutReference, PathReference, parse_reference
-from hpccompat.workflow import Component
 
 
 def image_files(component: Component) -> tuple[list[str], list[str]] | None:

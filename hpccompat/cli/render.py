@@ -12,11 +12,12 @@ from typing import Any
 
 from hpccompat.cli.main import printable
 from hpccompat.errors import RecordError
+from hpccompat.job_plan import Component, Message, Plan
+from hpccompat.judging import PartitionCount
 from hpccompat.nodes.hostlist import fold
 from hpccompat.nodes.store import Store
 from hpccompat.plan.selection import NodeVerdict, Reason, Selection, Verdict
 from hpccompat.spec.explain import matched, of_rule
-from hpccompat.workflow import Component, Message, PartitionCount, Plan
 
 
 def show_messages(messages: Iterable[Message]) -> None:

@@ -22,7 +22,7 @@ from hpccompat.slurm.submission import read_command_line, read_requests
 from hpccompat.slurm.submit import become, hand_over, submit
 
 if TYPE_CHECKING:
-    from hpccompat.workflow import Component, Plan, Submission
+    from hpccompat.job_plan import Component, Plan, Submission
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
@@ -132,7 +132,7 @@ def in_job(command: str) -> bool:
 
 def submission_of(line: CommandLine, stdin: str | None) -> Submission:
     """What the command line, the script and the environment ask for."""
-    from hpccompat.workflow import Submission
+    from hpccompat.job_plan import Submission
 
     unreadable = ""
     try:

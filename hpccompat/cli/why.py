@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from hpccompat.cli.main import Context, printable
+from hpccompat.judging import images_of_requirement, published_labels
 from hpccompat.nodes.hostlist import fold
 from hpccompat.nodes.store import Store
 from hpccompat.settings import Settings, load_settings
@@ -16,7 +17,6 @@ from hpccompat.slurm.job import Job, admin_comment, read_job
 from hpccompat.slurm.job_start import required_ids
 from hpccompat.slurm.labels import without_token
 from hpccompat.slurm.spool import Spool
-from hpccompat.workflow import images_of_requirement, published_labels
 
 
 def run(arguments: Sequence[str], context: Context) -> int:
