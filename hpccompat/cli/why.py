@@ -59,7 +59,8 @@ def _show(
 
     state = f"{job.state.lower()}{f' ({job.reason})' if job.reason not in ('', 'None') else ''}"
     where = f" on {fold(job.nodes)}" if job.nodes else ""
-    rows = [("job", f"{job.id}: {state}{where}{f', requeued {job.restarts} times' if job.restarts else ''}")]
+    requeued = f", requeued {_many(job.restarts, 'time')}" if job.restarts else ""
+    rows = [("job", f"{job.id}: {state}{where}{requeued}")]
     for id in ids:
         rows.append(("requires", f"{id[:10]}…{''.join(f', {each}' for each in images[id])}"))
     if own := without_token(job.comment):
@@ -70,12 +71,12 @@ def _show(
     if constraint:
         rows.append(("constraint", constraint))
     if job.excluded:
-        rows.append(("excluded", f"{len(job.excluded)} nodes: {fold(job.excluded)}"))
+        rows.append(("excluded", f"{_many(len(job.excluded), 'node')}: {fold(job.excluded)}"))
     if explained.unknown:
         rows += [("not known", each) for each in explained.unknown]
     else:
-        rows.append(("eligible now", f"{len(explained.eligible)} nodes: {fold(explained.eligible) or '-'}"))
-        rows.append(("idle of them", f"{len(explained.idle)} nodes: {fold(explained.idle) or '-'}"))
+        rows.append(("eligible now", _nodes(explained.eligible)))
+        rows.append(("idle of them", _nodes(explained.idle)))
     if note:
         rows.append(("last look", note.removeprefix("hpccompat: ")))
     rows += [("what helps", each) for each in explained.help]
@@ -87,6 +88,14 @@ def _show(
         print(table(shown, ("nodes", "which", "verdict", "why")))
         if len(explained.reasons) > 10:
             print(f"and {len(explained.reasons) - 10} more reasons")
+
+
+def _nodes(nodes: frozenset[str]) -> str:
+    return f"{_many(len(nodes), 'node')}: {fold(nodes)}" if nodes else "none"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _print_json(

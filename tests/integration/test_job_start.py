@@ -211,7 +211,11 @@ def test_a_job_is_not_requeued_for_ever(here: Starting) -> None:
     here.slurm.daemons.wait_until(lambda: here.slurm.job(job_id)["Priority"] == "0", "the job is held", 40)
     here.wait_for_state(job_id, "PENDING")
     assert here.slurm.job(job_id)["Restarts"] == "2"
-    assert "held after 1 tries: node ib2" in here.slurm.run("scontrol", "show", "job", job_id).stdout
+    here.wait_for_reason(job_id, "JobHeldUser")  # its owner may release it
+    text = here.site.hpccompat("why", job_id).stdout
+    assert "last look    held after 1 try: node ib2 is not compatible any more" in text
+    assert f"it was held by hpccompat; when the nodes are repaired: scontrol release {job_id}" in text
+    assert "held after 1 try: node ib2" in here.slurm.run("scontrol", "show", "job", job_id).stdout
 
 
 def test_what_can_not_be_told_lets_the_job_start(here: Starting) -> None:
