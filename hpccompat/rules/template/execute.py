@@ -84,6 +84,7 @@ class _Run:
                     self.choose(node, dot)
                 self.pop(known)
             elif isinstance(node, Break):
+                self.limits.step(3)
                 raise _Leave(node.again)
             else:
                 self.call_template(node, dot)
