@@ -133,6 +133,7 @@ def test_the_functions_of_templates_are_listed() -> None:
 def test_the_limits_of_templates_are_told() -> None:
     text = " ".join((DOCS / "rules.md").read_text().split("## Differences from NFD")[1].split())
     assert f"may take {limits.STEPS:,} steps" in text
+    assert f"together {limits.ALL_STEPS:,}" in text
     assert f"make {limits.SIZE // 2**20} MiB" in text
     assert f"nest {DEPTH} deep in its text and {limits.DEPTH} deep when it runs" in text
     assert f"in a template of {PATTERN_LIMIT:,}" in text

@@ -24,9 +24,11 @@ def evaluate(rule: Rule, features: Features, matched: Matched) -> tuple[RuleResu
         features = replace(features, attributes={**features.attributes, BACK_REFERENCE: matched.vars})
     stored: dict[str, str] = {}
     alternatives = []
+    steps = matched.template_steps
     for terms in rule.match_any:
         alternatives.append(_terms(terms, features))
-        stored |= _computed(rule, alternatives[-1])
+        computed, steps = _computed(rule, alternatives[-1], steps)
+        stored |= computed
     any_of = tuple(alternatives)
     all_of = _terms(rule.match_features, features) if rule.match_features else None
     is_match = (not any_of or any(each.matched for each in any_of)) and (all_of is None or all_of.matched)
@@ -36,15 +38,18 @@ def evaluate(rule: Rule, features: Features, matched: Matched) -> tuple[RuleResu
     if all_of is not None and not all_of.matched:
         stored = {}
     else:
-        stored |= (_computed(rule, all_of) if all_of is not None else {}) | dict(rule.vars)
-    return RuleResult(rule, is_match, all_of, any_of, stored), _store(matched, stored)
+        if all_of is not None:
+            computed, steps = _computed(rule, all_of, steps)
+            stored |= computed
+        stored |= rule.vars
+    return RuleResult(rule, is_match, all_of, any_of, stored), replace(_store(matched, stored), template_steps=steps)
 
 
-def _computed(rule: Rule, result: TermsResult) -> dict[str, str]:
-    """The variables that the rule's template computes from what these terms matched."""
+def _computed(rule: Rule, result: TermsResult, steps: int) -> tuple[dict[str, str], int]:
+    """The variables that the rule's template computes from what these terms matched, and what it costs."""
     if rule.vars_template is None or not result.matched:
-        return {}
-    return rule.vars_template.variables((each.term.feature, each.elements) for each in result.terms)
+        return {}, steps
+    return rule.vars_template.variables([(each.term.feature, each.elements) for each in result.terms], steps)
 
 
 def initial(features: Features) -> Matched:

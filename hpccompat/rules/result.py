@@ -61,8 +61,9 @@ class Matched:
     """The feature set `rule.matched` (back-references): the vars that the rules so far have stored.
 
     Before the first rule it does not exist, unless the node itself reports one; `vars` of None is Go's nil
-    map, which can't be stored into (NFD crashes there).
+    map, which can't be stored into (NFD crashes there). `template_steps`: what templates have cost so far.
     """
 
     exists: bool = False
     vars: Mapping[str, str] | None = None
+    template_steps: int = 0

@@ -3,10 +3,10 @@ where there is a template."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from hpccompat.errors import EvaluationError
 
@@ -20,6 +20,8 @@ WHITE_SPACE = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
+# A feature set as the spec writes it, and its elements that matched.
+Matching: TypeAlias = "tuple[str, Collection[Mapping[str, str]]]"
 
 
 @dataclass(frozen=True)
@@ -59,22 +61,26 @@ class VarsTemplate:
             return f"has more than {TEXT_LIMIT} bytes"
         return self._parsed[1] and f"can't be parsed: {self._parsed[1]}"
 
-    def variables(self, terms: Iterable[tuple[str, Iterable[Mapping[str, str]]]]) -> dict[str, str]:
-        """Of (feature set as the spec writes it, its elements that matched). Raises EvaluationError of kind
-        `template-size`, `template-parse`, `template-exec`, `template-line`, or `limit`."""
+    def variables(self, terms: Iterable[Matching], spent: int = 0) -> tuple[dict[str, str], int]:
+        """The variables, and the steps that templates have taken up to now, `spent` before this one.
+
+        Raises EvaluationError of kind `template-size`, `template-parse`, `template-exec`, `template-line` or `limit`.
+        """
         if self.too_large:
             raise EvaluationError("template-size", f"varsTemplate {self.wrong}")
         template = self._parsed[0]
         if template is None:
             raise EvaluationError("template-parse", f"varsTemplate {self.wrong or self.unsupported}")
         from hpccompat.rules.template.execute import execute
+        from hpccompat.rules.template.limits import Limits
         from hpccompat.rules.template.values import runes, template_data
 
+        limits = Limits(spent)
         try:
-            written = runes(execute(template, template_data(terms)))
+            written = runes(execute(template, template_data(limits, terms), limits))
         except RecursionError as error:
             raise EvaluationError("limit", "varsTemplate nests too deep") from error
-        return _lines(written)
+        return _lines(written), spent + limits.taken
 
 
 def _lines(text: str) -> dict[str, str]:

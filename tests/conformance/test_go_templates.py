@@ -13,6 +13,7 @@ from pathlib import Path
 from hpccompat.errors import EvaluationError
 from hpccompat.rules.template.execute import execute
 from hpccompat.rules.template.functions import FUNCTIONS
+from hpccompat.rules.template.limits import Limits
 from hpccompat.rules.template.parser import parse_template
 from hpccompat.rules.template.refused import TemplateSyntaxError
 from hpccompat.rules.template.values import Map, template_data
@@ -23,7 +24,7 @@ FIRST, *ANSWERS = [json.loads(line) for line in lzma.decompress(FILE.read_bytes(
 
 def answer(text: str, data: Map) -> tuple[str, str]:
     try:
-        return "ok", execute(parse_template(text), data).decode()
+        return "ok", execute(parse_template(text), data, Limits()).decode()
     except TemplateSyntaxError:
         return "parse", ""
     except EvaluationError as error:
@@ -35,7 +36,7 @@ def test_go_says_the_same() -> None:
     wrong = [
         f"{text}: {ours}, not {(kind, written)}"
         for text, kind, written in ANSWERS
-        if (ours := answer(text, template_data(FIRST["matched"]))) != (kind, written)
+        if (ours := answer(text, template_data(Limits(), FIRST["matched"]))) != (kind, written)
     ]
     assert wrong == []
 

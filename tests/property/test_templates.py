@@ -106,4 +106,4 @@ def test_without_functions_it_is_a_substitution(lines: list[tuple[str, list[tupl
     body = "\n".join(f"{name}={''.join(written for written, _ in pieces)}" for name, pieces in lines)
     text = "{{range .t.one}}" + DECLARED + body + "{{end}}"
     expected = {name: "".join(value for _, value in pieces).rstrip() for name, pieces in lines}
-    assert VarsTemplate(text).variables([("t.one", [VALUES])]) == expected
+    assert VarsTemplate(text).variables([("t.one", [VALUES])])[0] == expected

@@ -23,7 +23,7 @@ DATA = [
 
 
 def variables(text: str) -> dict[str, str]:
-    return VarsTemplate(text).variables(DATA)
+    return VarsTemplate(text).variables(DATA)[0]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,11 @@ import tracemalloc
 import pytest
 
 from hpccompat.errors import EvaluationError
+from hpccompat.features.model import Features
+from hpccompat.rules.model import MatchExpression, Rule, Term
 from hpccompat.rules.vars_template import VarsTemplate
+from hpccompat.spec.check import check_node
+from hpccompat.spec.model import CompatibilitySet, CompatibilitySpec
 
 # Three times what is promised: machines of tests are busy. benchmarks/rules.py has the figures.
 SECONDS = 0.3
@@ -149,6 +153,24 @@ def test_it_takes_little_memory(text: str) -> None:
 )  # fmt: skip
 def test_what_serves_a_purpose_goes_through(text: str) -> None:
     assert outcome(text, CONFIG) == ""
+
+
+@pytest.mark.parametrize("where", ["rules", "alternatives"])
+def test_many_templates_are_stopped_together(where: str) -> None:
+    """Each of them would be allowed alone."""
+    template = "{{range 25000}}{{end}}a=1"
+    terms = (Term("a.b", {"x": MatchExpression("Exists")}),)
+    rule = Rule("r", terms, vars_template=VarsTemplate(template))
+    rules: tuple[Rule, ...] = (rule,) * 1000
+    if where == "alternatives":
+        rules = (Rule("r", match_any=(terms,) * 1000, vars_template=VarsTemplate(template)),)
+    features = Features(flags={"a.b": frozenset("x")})
+    assert check_node(CompatibilitySpec((CompatibilitySet((rule,) * 3),)), features).compatible
+    started = time.process_time()
+    with pytest.raises(EvaluationError, match="the spec's templates together take more than") as error:
+        check_node(CompatibilitySpec((CompatibilitySet(rules),)), features)
+    assert error.value.kind == "limit"
+    assert time.process_time() - started < 1
 
 
 def test_a_long_template_is_parsed_soon() -> None:

@@ -47,9 +47,9 @@ class _Leave(Exception):
         self.again = again
 
 
-def execute(template: Template, data: Map) -> bytes:
+def execute(template: Template, data: Map, limits: Limits) -> bytes:
     """The text that comes out. Raises EvaluationError(template-exec) where Go does, and EvaluationError(limit)."""
-    run = _Run(template, Limits())
+    run = _Run(template, limits)
     run.push("$", data)
     run.block(template.main, data)
     return b"".join(run.written)
@@ -84,6 +84,7 @@ class _Run:
                     self.choose(node, dot)
                 self.pop(known)
             elif isinstance(node, Break):
+                self.limits.step(3)
                 raise _Leave(node.again)
             else:
                 self.call_template(node, dot)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 # Nodes walked, functions called, elements visited.
 STEPS = 60_000
+# Steps of all templates of a spec on one node.
+ALL_STEPS = 5 * STEPS
 # Bytes of texts and lists made by functions, and of what is written, in all.
 SIZE = 4 * 1024 * 1024
 # Blocks within blocks, those of templates that call each other included.
@@ -23,15 +25,23 @@ VALUE_DEPTH = 50
 class Limits:
     """Counts down. Raises EvaluationError(limit)."""
 
-    def __init__(self) -> None:
-        self.steps, self.size = STEPS, SIZE
+    def __init__(self, spent: int = 0) -> None:
+        """`spent`: the steps of templates before this one."""
+        self.allowed = max(0, min(STEPS, ALL_STEPS - spent))
+        self.steps, self.size = self.allowed, SIZE
         # What this run has compiled: regular expressions and constraints.
         self.compiled: dict[tuple[str, bytes], Any] = {}
 
     def step(self, count: int = 1) -> None:
         self.steps -= count
         if self.steps < 0:
-            raise EvaluationError("limit", f"the template takes more than {STEPS} steps")
+            which = "the template takes" if self.allowed == STEPS else "the spec's templates together take"
+            most = STEPS if self.allowed == STEPS else ALL_STEPS
+            raise EvaluationError("limit", f"{which} more than {most} steps")
+
+    @property
+    def taken(self) -> int:
+        return self.allowed - self.steps
 
     def make(self, size: int) -> None:
         """Before `size` bytes are made."""

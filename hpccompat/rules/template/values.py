@@ -12,9 +12,12 @@ Rules read   matchedFeatures        domain of a feature's name -> the rest of it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from hpccompat.rules.template.limits import Limits
 
 
 class Int64(int):
@@ -119,10 +122,11 @@ def truth(value: Value) -> bool:
     return bool(value)
 
 
-def template_data(terms: Iterable[tuple[str, Iterable[Mapping[str, str]]]]) -> Map:
+def template_data(limits: Limits, terms: Iterable[tuple[str, Collection[Mapping[str, str]]]]) -> Map:
     """Of (feature name as the spec writes it, matched elements); equal names append."""
     data = Map(type=DOMAINS)
     for feature, elements in terms:
+        limits.step(1 + len(elements))
         domain, _, rest = feature.partition(".")
         features = data.items.setdefault(go_string(domain), Map(type=DOMAIN))
         assert isinstance(features, Map)
