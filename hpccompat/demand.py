@@ -64,7 +64,7 @@ def guess_demands(
     tags = _tags(ours or {}, request)
     return tuple(
         Demand(
-            "image",
+            each.image.kind,
             each.image.name,
             f"{name} line {each.line}: {each.command}" if each.line else each.command,
             tags,

@@ -56,7 +56,7 @@ def look_up(
     known = [each for each in distinct(guesses) if not each.demand.unknown]
     for each in distinct(guesses):
         demand = each.demand
-        unknown = demand.unknown or _malformed(demand.name)
+        unknown = demand.unknown or (_malformed(demand.name) if demand.kind == "image" else "")
         if unknown:
             done = Looked(demand, None, "image_unknown", unknown)
         elif len(known) > LOOKUPS:
@@ -89,6 +89,8 @@ def _malformed(name: str) -> str:
 def _key(demand: Demand) -> str:
     if demand.unknown:
         return f"? {demand.unknown}"
+    if demand.kind != "image":
+        return f"{demand.kind} {demand.name}"
     try:
         return str(parse_reference(demand.name))
     except InvalidReference:

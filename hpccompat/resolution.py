@@ -21,6 +21,7 @@ from hpccompat.reference import (
     parse_reference,
     parse_spack,
 )
+from hpccompat.spec.conjoin import conjoined
 from hpccompat.spec.decode import load_normalised, load_spec
 from hpccompat.spec.encode import dump_spec
 from hpccompat.spec.model import CompatibilitySpec
@@ -68,7 +69,7 @@ def resolve(demand: Demand, search: Search) -> Resolved | None:
         binary = find_binary(
             parse_spack(demand.name), search.mirrors, MirrorAccess(search.access.deadline, search.access.plain_http)
         )
-        return resolve_binary(binary, demand.tags)
+        return with_attached(resolve_binary(binary), binary, demand.tags, search)
     if demand.kind == "spec":
         return Resolved(_load(_spec_file(demand.name), demand.tags), "", demand.name)
     reference = parse_reference(demand.name)
@@ -176,6 +177,24 @@ def _name(reference: ImageReference, access: Access) -> str:
     """Of a cache's entry: all that decides what is found."""
     mapped = ",".join(f"{key}={value}" for key, value in sorted(access.spec_map.items()))
     return f"{reference} {access.architecture} {mapped}".rstrip()
+
+
+def with_attached(found: Resolved, binary: Concrete, tags: Collection[str], search: Search) -> Resolved:
+    """What is known of a binary, and what its author has attached to it in its registry: a node must satisfy both.
+    Raises RegistryError, SpecError."""
+    from hpccompat.spack.oci import image_of
+
+    image = image_of(binary.mirror, binary.root_nodes()[0])
+    plain = binary.mirror.startswith("oci+http://") and image is not None
+    access = search.access
+    if image is not None and plain:
+        access = replace(access, plain_http=(*access.plain_http, image.host))
+    attached = _of_registry(image, replace(search, access=access)) if image is not None else None
+    if attached is None:
+        return replace(found, spec=_with_sets(found.spec, tags, found.found_at))
+    spec = conjoined(found.spec, attached.spec)
+    where = f"{found.found_at}, and {attached.found_at}"
+    return replace(found, spec=_with_sets(spec, tags, where), image=attached.image, found_at=where)
 
 
 def resolve_binary(binary: Concrete, tags: Collection[str] = (), files: Files | None = None) -> Resolved:

@@ -26,7 +26,7 @@ local ASKED = {
 local SET = { "constraint", "prefer", "exclude", "comment" }
 -- What names an image in a script, or in the command of srun and salloc: runtimes, and options of srun in scripts.
 local MENTIONS = {
-    "apptainer", "singularity", "docker", "podman", "podman-hpc", "enroot", "sarus", "ch-run", "shifter",
+    "apptainer", "singularity", "docker", "podman", "podman-hpc", "enroot", "sarus", "ch-run", "shifter", "spack",
     "--container-image", "--image", "--uenv", "--environment", "--singularity-container", "--container",
 }
 local VARIABLES = {

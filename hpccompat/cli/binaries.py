@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from hpccompat.cli.check import CheckedNode, checked_node, verdict_on
 from hpccompat.demand import Demand
 from hpccompat.errors import SpackError
-from hpccompat.judging import select_recorded
+from hpccompat.judging import search_of, select_recorded
 from hpccompat.nodes.hostlist import fold
 from hpccompat.plan.selection import Verdict
 from hpccompat.reference import parse_spack
-from hpccompat.resolution import Resolved, resolve_binaries, resolve_binary
+from hpccompat.resolution import Resolved, resolve_binaries, resolve_binary, with_attached
 from hpccompat.settings import Settings
 from hpccompat.workflow import lesser_sets
 
@@ -39,7 +39,7 @@ def check_each(
     any_fits = False
     for binary in found:
         try:
-            resolved = resolve_binary(binary, tags)
+            resolved = with_attached(resolve_binary(binary), binary, tags, search_of(settings))
         except SpackError as error:  # one that no host here could run is no reason to hide the others
             rows.append({"binary": str(binary.root_nodes()[0]), "verdict": "incompatible", "why": str(error)})
             continue

@@ -15,7 +15,7 @@ from hpccompat.features.model import Features
 from hpccompat.job_plan import Message
 from hpccompat.judging import PartitionCount, by_partition, judge_features, read_features, search_of, select_recorded
 from hpccompat.plan.selection import NodeVerdict, Selection, Verdict
-from hpccompat.resolution import Resolved, files_at_hand, resolve, resolve_binary
+from hpccompat.resolution import Resolved, files_at_hand, resolve, resolve_binary, with_attached
 from hpccompat.settings import Settings, load_settings
 from hpccompat.sources.derived import completed
 from hpccompat.workflow import lesser_sets
@@ -56,7 +56,8 @@ def run(arguments: Sequence[str], context: Context) -> int:
                 raise UsageError(f"NFD's list is of one spec, and {demands[0].name!r} means {len(found)} binaries")
             return check_each(found, options, tags, settings, context.output == "json")
         files = files_at_hand(found[0], settings.deadline, settings.plain_http, options.download)
-        everything = [resolve_binary(found[0], tags, files)]
+        known = resolve_binary(found[0], files=files)
+        everything = [with_attached(known, found[0], tags, search_of(settings))]
     elif len(demands) > 1 and options.node is None and not options.all:
         raise UsageError("several images or specs are checked against recorded nodes: --node NAMES or --all")
     else:

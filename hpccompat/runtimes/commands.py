@@ -66,6 +66,8 @@ RUNTIME_COMMANDS = (
     RuntimeCommand(("sarus",), (("run",),), flags.SARUS_GLOBAL, flags.SARUS, "sarus"),
     RuntimeCommand(("ch-run",), ((),), flags.NONE, flags.CH_RUN, "charliecloud"),
     RuntimeCommand(("shifter",), ((),), flags.NONE, flags.SHIFTER, "shifter", option="image"),
+    RuntimeCommand(("spack",), (("load",),), flags.SPACK_GLOBAL, flags.SPACK_LOAD, "spack"),
+    RuntimeCommand(("spack",), (("env", "activate"),), flags.SPACK_GLOBAL, flags.SPACK_ACTIVATE, "spack environment"),
 )
 
 
@@ -236,11 +238,18 @@ def _named(row: RuntimeCommand, program: str, read: Read) -> tuple[Named, ...]:
         for word in read.rest:
             if word.endswith(_FILES) or word.startswith(_SCHEMES):
                 return _parse(row.runtime, word)
+        if row.runtime.startswith("spack"):
+            return ()
         return (
             Named(unknown=f"{program} has an option {read.unknown} that we don't know, and the image is behind it"),
         )
-    if not read.rest or read.has("help"):
+    if row.runtime == "spack environment":
+        folders = [value for name, value in read.given if name in ("d", "dir")]
+        return tuple(map(_spack_environment, folders[-1:] or read.rest[:1]))
+    if not read.rest or read.has("help") or read.has("list"):
         return ()
+    if row.runtime == "spack":
+        return _spack(read.rest)
     return _parse("file" if read.has("rootfs") else row.runtime, read.rest[0])
 
 
@@ -277,6 +286,36 @@ def _charliecloud(word: str) -> tuple[Named, ...]:
     if ":" in word or "." in word.partition("/")[0]:
         return parse_name("docker", word)
     return (Named(unknown=f"{word!r} is a folder, or an image of ch-image's store"),)
+
+
+def _spack(words: Sequence[str]) -> tuple[Named, ...]:
+    """`spack load SPEC…`: a spec may have several words (Spack, "Specs and dependencies"); a name or a hash begins the
+    next one."""
+    specs: list[list[str]] = []
+    for word in words:
+        if word.startswith("-"):
+            continue
+        if specs and ("=" in word or word[:1] in "@%+~^"):
+            specs[-1].append(word)
+        else:
+            specs.append([word])
+    unknown = "holds a variable that is not known before the job runs"
+    return tuple(
+        Named(unknown=f"{' '.join(each)!r} {unknown}") if any("$" in word for word in each)
+        else Named(" ".join(each), kind="spack")
+        for each in specs
+    )  # fmt: skip
+
+
+def _spack_environment(word: str) -> Named:
+    """A folder with a `spack.lock`; where Spack keeps environments that have a name, it alone knows."""
+    if "$" in word:
+        return Named(unknown=f"{word!r} holds a variable that is not known before the job runs")
+    if word.startswith(("/", "./", "../")):
+        return Named(f"{word.rstrip('/')}/spack.lock", kind="spack")
+    return Named(
+        unknown=f"where Spack keeps the environment {word!r} is not known; name its spack.lock (#COMPAT spack=)"
+    )
 
 
 _OWN = {"enroot container": _enroot_container, "sarus": _sarus, "charliecloud": _charliecloud}

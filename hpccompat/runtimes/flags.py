@@ -159,6 +159,16 @@ CH_RUN = table("""
 # shifter 18 to 21 (its documentation and --help).
 SHIFTER = table("i|image= V|volume= v|verbose h|help e|env= env-file= E|clearenv w|workdir= m|module= entrypoint")
 
+# Spack 0.20 to 1.1.
+SPACK_GLOBAL = table("""
+    b|bootstrap c|config= C|config-scope= d|debug D|env-dir= e|env= E|no-env k|insecure l|enable-locks L|disable-locks
+    m|mock p|profile color= stacktrace timestamp pdb use-env-repo print-shell-vars= h|help v|verbose V|version
+""")
+SPACK_LOAD = table("sh csh fish bat pwsh first only= list h|help")
+SPACK_ACTIVATE = table(
+    "sh csh fish bat pwsh v|with-view= V|without-view p|prompt d|dir= temp create envfile= keep-relative h|help"
+)
+
 # srun of 22.05 to 26.05; then what SPANK plugins that start containers add: pyxis, shifter, uenv, Container Engine.
 SRUN = table("""
     A|account= B|extra-node-info= C|constraint= D|chdir= E|preserve-env F|nodefile= G|gpus= H|hold I|immediate

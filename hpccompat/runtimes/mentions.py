@@ -5,7 +5,7 @@ from __future__ import annotations
 # All programs of `commands.RUNTIME_COMMANDS`, and all options of `plugin_options.PLUGIN_OPTIONS`. The cli_filter plugin
 # has the same list.
 MENTIONS = (
-    "apptainer", "singularity", "docker", "podman", "podman-hpc", "enroot", "sarus", "ch-run", "shifter",
+    "apptainer", "singularity", "docker", "podman", "podman-hpc", "enroot", "sarus", "ch-run", "shifter", "spack",
     "--container-image", "--image", "--uenv", "--environment", "--singularity-container", "--container",
 )  # fmt: skip
 

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Named:
-    """`name`: as `parse_reference` reads it; "" where that can't be known, and `unknown` says why."""
+    """`name`: as `parse_reference` reads it, or `parse_spack` where the `kind` is `spack`; "" where that can't be
+    known, and `unknown` says why."""
 
     name: str = ""
     unknown: str = ""
+    kind: str = "image"
 
 
 def parse_name(runtime: str, text: str) -> tuple[Named, ...]:

@@ -15,7 +15,7 @@ from typing import Any
 from hpccompat.errors import BuildcacheError, InvalidReference, RegistryError, SpackError
 from hpccompat.reference import ImageReference, parse_reference
 from hpccompat.spack.fetch import INDEX_LIMIT, MANIFEST_LIMIT, SPEC_LIMIT, Access, Blob, may_be_plain, verified, within
-from hpccompat.spack.model import Concrete
+from hpccompat.spack.model import Concrete, Node
 from hpccompat.spack.query import Query
 from hpccompat.spack.specfile import Database, load_database, load_specfile
 
@@ -117,6 +117,20 @@ def _transport(reference: ImageReference, plain: bool, access: Access) -> Get:
         return within(access.deadline, f"registry {reference.endpoint}", ask)
 
     return get
+
+
+def image_of(location: str, node: Node) -> ImageReference | None:
+    """The image that Spack pushes a binary as; None for a mirror that is no registry, or a name that is too long for a
+    tag."""
+    scheme, separator, name = location.partition("://")
+    tag = re.sub(r"[^\w.-]", "_", f"{node.name}-{node.version}-{node.hash}.spack", flags=re.ASCII)
+    if f"{scheme}{separator}" not in SCHEMES or len(tag) > 128:
+        return None
+    try:
+        reference = parse_reference(f"docker://{name}:{tag}")
+    except InvalidReference:
+        return None
+    return reference if isinstance(reference, ImageReference) else None
 
 
 def _may_be_meant(tag: str, query: Query) -> bool:

@@ -58,6 +58,15 @@ podman container run localhost/a                        | podman container run  
 podman container create localhost/a                     | podman container create  | localhost/a
 podman run --rootfs /x sh                               | podman run               | /x
 podman run ubuntu                                       | podman run               | ?
+spack load hpctool@2.1 target=zen3                      | spack load               | hpctool@2.1 target=zen3
+spack -e env load --first /7v3wpi5                      | spack load               | /7v3wpi5
+spack load $TOOL                                        | spack load               | ?
+spack env activate ./here                               | spack env activate       | ./here/spack.lock
+spack env activate -p -d /envs/x                        | spack env activate       | /envs/x/spack.lock
+spack env activate mine                                 | spack env activate       | ?
+spack load --list
+spack find hpctool
+spack env deactivate
 podman start quay.io/a/b
 podman-hpc shared-run --mpi --gpu -v a:b quay.io/a/b    | podman-hpc shared-run    | quay.io/a/b
 podman-hpc run --cuda-mpi quay.io/a/b                   | podman-hpc run           | quay.io/a/b
@@ -224,7 +233,14 @@ def test_whatever_names_an_image_is_mentioned() -> None:
     assert set(re.findall(r'"([^"]+)"', plugin.split("local MENTIONS")[1].split("}")[0])) == named
 
 
-WITH_FLAGS = [row for row in RUNTIME_COMMANDS if not row.option]
+def test_several_binaries_of_spack() -> None:
+    found = guess_command("spack load hpctool@2.1 +mpi %gcc other /abc target=zen3".split())
+    assert [(each.name, each.kind) for each in found] == [
+        ("hpctool@2.1 +mpi %gcc", "spack"), ("other", "spack"), ("/abc target=zen3", "spack"),
+    ]  # fmt: skip
+
+
+WITH_FLAGS = [row for row in RUNTIME_COMMANDS if not row.option and not row.runtime.startswith("spack")]
 
 
 @pytest.mark.parametrize("row", WITH_FLAGS, ids=lambda row: f"{row.programs[0]}-{row.subcommands[0]}")

@@ -12,7 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from hpccompat.artifact.access import Access as RegistryAccess
+from hpccompat.artifact.referrers import ARTIFACT_TYPE
+from hpccompat.demand import Demand
 from hpccompat.errors import BuildcacheError, HpccompatError, SpackError
+from hpccompat.resolution import Search, resolve
 from hpccompat.spack.buildcache import open_mirror
 from hpccompat.spack.fetch import Access
 from hpccompat.spack.query import parse_query
@@ -95,6 +99,33 @@ def test_binaries_are_found_and_read(pushed: Pushed, indexed: bool) -> None:
         assert found.hash == TOOLS[0].hash
         names = [each.name for each in mirror.load(found).closure()]
         assert names == ["hpctool", "hpcutil", "glibc", "gcc-runtime"]
+
+
+def test_what_is_attached_to_a_binary_counts_too(pushed: Pushed) -> None:
+    package = TOOLS[0]
+    pushed.push(package)
+    tag = f"{package.name}-{package.version}-{package.hash}.spack"
+    search = Search(RegistryAccess(5))
+    demand = Demand("spack", f"{pushed.url}#/{package.hash}", "test")
+    alone = resolve(demand, search)
+    assert alone is not None
+    subject = f"sha256:{hashlib.sha256(pushed.manifests[tag]).hexdigest()}"
+    spec = b"compatibilities: [{description: attached, weight: 3, rules: [{name: of the author}]}]"
+    artifact = json.dumps(
+        {"artifactType": ARTIFACT_TYPE, "layers": [pushed.blob(spec)], "subject": {"digest": subject, "size": 1}}
+    ).encode()
+    digest = f"sha256:{hashlib.sha256(artifact).hexdigest()}"
+    pushed.manifests[digest] = artifact
+    entries = [{"digest": digest, "size": len(artifact), "artifactType": ARTIFACT_TYPE}]
+    pushed.manifests[subject.replace(":", "-")] = json.dumps({"manifests": entries}).encode()
+    both = resolve(demand, search)
+    assert both is not None
+    assert [each.weight for each in both.spec.compatibilities] == [
+        each.weight + 3 for each in alone.spec.compatibilities
+    ]
+    assert all(each.rules[-1].name == "of the author" for each in both.spec.compatibilities)
+    assert both.facts == alone.facts
+    assert digest in both.found_at
 
 
 def test_a_binary_that_the_index_misses(pushed: Pushed) -> None:
