@@ -36,7 +36,7 @@ _START = 20.0
 _TRIED = 20
 # Loads what evaluation imports late (decoders too), while the child may still read where Python is installed.
 _WARMING = (
-    rb"""compatibilities: [{rules: [{name: n, varsTemplate: "{{range .a.b}}c=1{{end}}", matchFeatures: [
+    rb"""compatibilities: [{rules: [{name: n, varsTemplate: "{{range .a.b}}c={{upper .Name}}{{end}}", matchFeatures: [
         {feature: a.b, matchExpressions: {c: {op: InRegexp, value: ['(?i)[\p{Greek}d]']}}}]}]}]""",
     b"compatibilities: [{rules: [{matchFeatures: [{feature: a.b, matchName: {op: InRegexp, value: ['(']}}]}]}]",
     b"- [",
@@ -171,12 +171,17 @@ class _Child:
 # -- in the child
 
 
-def _work(tasks: Sequence[Task], store: Store, spool: Spool, limits: Limits, node: str, writer: int) -> None:
+def warm() -> None:
+    """Evaluates something of each kind, for what that imports."""
     for text in _WARMING:
         with contextlib.suppress(DocumentError):
             found = requirement(load_spec(text))
             judge(found.narrowed(), Features(attributes={"a.b": {"c": "d"}}), {}, ())
             load_requirement(found.dump().encode(), found.id)
+
+
+def _work(tasks: Sequence[Task], store: Store, spool: Spool, limits: Limits, node: str, writer: int) -> None:
+    warm()
     _confine(writer, limits)
     try:
         # One node's record is read itself: it has just been written.

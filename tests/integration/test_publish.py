@@ -210,8 +210,10 @@ def test_plugins_that_change_features_end_publishing(here: Publishing) -> None:
 
 # Loaded before the user changes: others may not read where this Python is installed.
 AS_NOBODY = """
-import encodings.utf_8_sig, os, sys, tomllib, re2, hpccompat.cli.publish, hpccompat.document.yaml
+import encodings.utf_8_sig, os, sys, tomllib, re2, hpccompat.cli.publish
 from hpccompat.cli.main import main
+from hpccompat.slurm.evaluate import warm
+warm()
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)
