@@ -93,7 +93,10 @@ def _with_help(explained: Explanation, found: Situation, compatible: frozenset[s
             help.append(f"it runs on {fold(job.nodes)}, which fits")
     else:
         if "hpccompat: held" in found.note:
-            help.append(f"it was held by hpccompat; when the nodes are repaired: scontrol release {job.id}")
+            help.append(
+                "it was held by hpccompat; when the nodes are repaired an admin can release it: "
+                f"scontrol release {job.id}"
+            )
         elif job.reason == "BadConstraints" and explained.missing_labels:
             help.append(
                 f"its label {', '.join(explained.missing_labels)} is on no node, and so Slurm holds it; the next run "

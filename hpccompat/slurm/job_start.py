@@ -106,7 +106,7 @@ def _act(job_id: str, node: str, why: str, check: Check) -> Outcome:
             else f" after {job.restarts} {'try' if job.restarts == 1 else 'tries'}"
         )
         text = f"hpccompat: held{because}: {why}"
-        if not _hold(job_id):
+        if ask(("scontrol", "requeuehold", job_id), PATIENCE).status != 0:
             return _warn(job_id, why)
         _explain(job_id, text)
         return Outcome("held", f"job {job_id} {text.removeprefix('hpccompat: ')}")
@@ -126,20 +126,6 @@ def _warn(job_id: str, why: str) -> Outcome:
     except OSError as error:
         return Outcome("warned", f"job {job_id}: {why} (which it is not told: {error.strerror})")
     return Outcome("warned", f"job {job_id} starts all the same: {why}")
-
-
-def _hold(job_id: str) -> bool:
-    """Back into the queue, and held so that its owner may release it; where Slurm does not do that, by an admin."""
-    if ask(("scontrol", "requeue", job_id), PATIENCE).status != 0:
-        return False
-    for _ in range(_ATTEMPTS):
-        for how in ("uhold", "hold"):
-            if ask(("scontrol", how, job_id), PATIENCE).status == 0:
-                break
-        if read_job(job_id).fields.get("Priority") == "0":
-            return True
-        time.sleep(0.1)
-    raise SlurmError(f"job {job_id} is requeued, but could not be held")
 
 
 def _requeue(job: Job, node: str, why: str) -> Outcome:

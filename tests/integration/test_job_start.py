@@ -211,10 +211,12 @@ def test_a_job_is_not_requeued_for_ever(here: Starting) -> None:
     here.slurm.daemons.wait_until(lambda: here.slurm.job(job_id)["Priority"] == "0", "the job is held", 40)
     here.wait_for_state(job_id, "PENDING")
     assert here.slurm.job(job_id)["Restarts"] == "2"
-    here.wait_for_reason(job_id, "JobHeldUser")  # its owner may release it
     text = here.site.hpccompat("why", job_id).stdout
     assert "last look    held after 1 try: node ib2 is not compatible any more" in text
-    assert f"it was held by hpccompat; when the nodes are repaired: scontrol release {job_id}" in text
+    assert (
+        f"it was held by hpccompat; when the nodes are repaired an admin can release it: scontrol release {job_id}"
+        in text
+    )
     assert "held after 1 try: node ib2" in here.slurm.run("scontrol", "show", "job", job_id).stdout
 
 
@@ -242,7 +244,7 @@ def test_what_can_not_be_told_lets_the_job_start(here: Starting) -> None:
 
 
 def test_an_evaluation_that_hangs_lets_the_job_start(here: Starting) -> None:
-    here.check("requeue", "collect_timeout = 3")
+    here.check("requeue", "collect_timeout = 2")
     # Of feature sets that the node has; those of `heavy` are made up.
     slow = requirement(load_spec(json.dumps(json.loads(heavy().dump().replace("a.b", "cpu.cpuid"))["spec"])))
     here.put(slow)
@@ -251,7 +253,7 @@ def test_an_evaluation_that_hangs_lets_the_job_start(here: Starting) -> None:
     )
     assert here.slurm.wait_for_job(done.stdout.split()[-1])["JobState"] == "COMPLETED"
     assert here.out.read_text() == "ran\n"
-    assert "took more than 0.9 s" in here.said("ib1")
+    assert "took more than 0.6 s" in here.said("ib1")
 
 
 def test_what_the_spec_does_not_care_about(here: Starting) -> None:

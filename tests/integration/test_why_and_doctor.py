@@ -186,7 +186,7 @@ def test_what_is_missing(here: Asking, tmp_path: Path) -> None:
 
 
 def test_slurm_can_not_be_asked(here: Asking) -> None:
-    text = here.doctor(1, env={"SLURM_CONF": "/nonexistent"})
+    text = here.doctor(1, env={"PATH": "/nonexistent"})
     assert "ERROR slurm" in text
     assert "is the controller up?" in text
 
