@@ -78,3 +78,23 @@ class Plan:
         if self.outcome != "rewritten":
             return tuple(Rewrite() for _ in self.components)
         return tuple(each.rewrite for each in self.components)
+
+
+def decision(plan: Plan, command: str) -> dict[str, object]:
+    """What was decided, for the log."""
+    return {
+        "event": "plan",
+        "command": command,
+        "outcome": plan.outcome,
+        "components": [
+            {
+                "images": [each.name or each.unknown for each in component.demands],
+                "digests": list(component.digests),
+                "requirements": [each.id for each in component.requirements],
+                "carrier": component.rewrite.carrier,
+                "eligible": len(component.eligible),
+            }
+            for component in plan.components
+        ],
+        "states": [each.code for each in plan.messages],
+    }

@@ -113,26 +113,6 @@ def plan_submission(
     return _observed(plan) if settings.mode == "observe" else plan
 
 
-def decision(plan: Plan, command: str) -> dict[str, object]:
-    """What was decided, for the log."""
-    return {
-        "event": "plan",
-        "command": command,
-        "outcome": plan.outcome,
-        "components": [
-            {
-                "images": [each.name or each.unknown for each in component.demands],
-                "digests": list(component.digests),
-                "requirements": [each.id for each in component.requirements],
-                "carrier": component.rewrite.carrier,
-                "eligible": len(component.eligible),
-            }
-            for component in plan.components
-        ],
-        "states": [each.code for each in plan.messages],
-    }
-
-
 def announce(plan: Plan, settings: Settings) -> tuple[Message, ...]:
     """Leaves the requirements of a job that is submitted in the spool, for the publisher and the nodes."""
     if plan.outcome not in ("rewritten", "unchanged"):

@@ -21,7 +21,7 @@ from pathlib import Path
 from hpccompat.artifact.access import Access
 from hpccompat.artifact.manifest import OCI_EMPTY, OCI_INDEX, OCI_MANIFEST, digest_of
 from hpccompat.artifact.referrers import ARTIFACT_TYPE, CREATED, SPEC_TYPE, fallback_tag
-from hpccompat.artifact.registry import MANIFEST_LIMIT, Registry, Subject, within
+from hpccompat.artifact.registry import MANIFEST_LIMIT, Registry, Subject, in_time
 from hpccompat.errors import RegistryError
 from hpccompat.reference import ImageReference
 
@@ -91,7 +91,7 @@ def attach(
             _change_tag(registry, subject.descriptor.digest, lambda entries: _with(entries, entry))
         return Attachment(digest, subject.descriptor.digest, manifest, "tag")
 
-    return within(access.deadline, f"registry {reference.endpoint}", attaching)
+    return in_time(access, reference.endpoint, attaching)
 
 
 def remove(reference: ImageReference, subject: str, digest: str, access: Access, lock: Path | None = None) -> Removal:
@@ -111,7 +111,7 @@ def remove(reference: ImageReference, subject: str, digest: str, access: Access,
             _expect(registry, answer.status, (202,), f"the deletion of {digest}")
         return Removal(digest, False)
 
-    return within(access.deadline, f"registry {reference.endpoint}", removing)
+    return in_time(access, reference.endpoint, removing)
 
 
 def _subject(registry: Registry, architecture: str) -> Subject:

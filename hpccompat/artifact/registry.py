@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from hpccompat.artifact.access import Access
+from hpccompat.artifact.deadline import within
 from hpccompat.artifact.label import LABEL, parse_json, spec_in_config
 from hpccompat.artifact.manifest import (
     MANIFEST_TYPES,
@@ -250,18 +249,14 @@ def find_spec(reference: ImageReference, access: Access) -> Lookup:
                     return Lookup(image.descriptor.digest, place.fetch(specs[0], digest))
         return Lookup(image.descriptor.digest, registry.labelled(platform or image))
 
-    return within(access.deadline, f"registry {reference.endpoint}", lookup)
+    return in_time(access, reference.endpoint, lookup)
 
 
 def image_digest(reference: ImageReference, access: Access) -> str:
     """The digest that the reference stands for now. Raises RegistryError."""
     if reference.digest:
         return reference.digest
-    return within(
-        access.deadline,
-        f"registry {reference.endpoint}",
-        lambda ends: Registry(reference, access, ends).digest(),
-    )
+    return in_time(access, reference.endpoint, lambda ends: Registry(reference, access, ends).digest())
 
 
 def list_specs(reference: ImageReference, access: Access) -> tuple[Listed, ...]:
@@ -281,7 +276,7 @@ def list_specs(reference: ImageReference, access: Access) -> tuple[Listed, ...]:
                     found.append(Listed(each, digest, str(place), not found))
         return tuple(found)
 
-    return within(access.deadline, f"registry {reference.endpoint}", listing)
+    return in_time(access, reference.endpoint, listing)
 
 
 def fetch_spec(reference: ImageReference, listed: Listed, access: Access) -> Artifact:
@@ -291,7 +286,7 @@ def fetch_spec(reference: ImageReference, listed: Listed, access: Access) -> Art
         place = _place(listed.where, reference)
         return Registry(place, access, ends).fetch(listed.descriptor, listed.subject)
 
-    return within(access.deadline, f"registry {reference.endpoint}", fetching)
+    return in_time(access, reference.endpoint, fetching)
 
 
 def _place(where: str, reference: ImageReference) -> ImageReference:
@@ -332,24 +327,7 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def within(seconds: float, what: str, call: Callable[[float], T]) -> T:
-    """The call's result, if it comes in time; it is told its end, by time.monotonic. A thread, since neither DNS nor a
-    dripping server obeys the timeouts of sockets; it is left behind, and ends with the process."""
-    result: list[T] = []
-    failure: list[BaseException] = []
-    ends = time.monotonic() + seconds
-
-    def work() -> None:
-        try:
-            result.append(call(ends))
-        except BaseException as error:  # handed over to the caller's thread
-            failure.append(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failure:
-        raise failure[0]
-    if not result:
-        raise RegistryDown(f"{what} did not answer within {seconds:g} s")
-    return result[0]
+def in_time(access: Access, endpoint: str, call: Callable[[float], T]) -> T:
+    """What the call returns within the deadline. Raises RegistryDown where it doesn't."""
+    late = f"registry {endpoint} did not answer within {access.deadline:g} s"
+    return within(access.deadline, call, lambda: RegistryDown(late))

@@ -83,8 +83,8 @@ def _job_start(node: str, context: Context) -> int:
 def _answer(asked: Asked, question: bytes, context: Context, settings: Settings) -> bytes:
     from hpccompat.cli.image_files import image_files
     from hpccompat.cli.render import show_reasons, shown
-    from hpccompat.job_plan import Submission
-    from hpccompat.workflow import announce, decision, plan_submission
+    from hpccompat.job_plan import Submission, decision
+    from hpccompat.workflow import announce, plan_submission
 
     made_of = _made_of(asked, context, settings)
     unread = [

@@ -39,7 +39,8 @@ def run(arguments: Sequence[str], context: Context) -> int:
     settings = Settings()
     try:
         from hpccompat.cli.render import show_messages, show_reasons, shown
-        from hpccompat.workflow import announce, decision, plan_submission
+        from hpccompat.job_plan import decision
+        from hpccompat.workflow import announce, plan_submission
 
         settings = load_settings(context.config, tolerant=True)
         begun = time.time()

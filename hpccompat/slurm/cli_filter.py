@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hpccompat.errors import UsageError
 from hpccompat.slurm.directives import read_directives
 from hpccompat.slurm.options import CommandLine, scan
-from hpccompat.slurm.request import JobRequest, numbers_of_nodes
+from hpccompat.slurm.request import JobRequest, job_request
 
 VERSION = "1"
 # The first field of a kept answer.
@@ -78,29 +78,11 @@ def read_question(data: bytes) -> Asked:
     sections = directives.sections
     number = int(offset)
     # Slurm says `1-0` where no number of nodes is asked for, and 1 where none of tasks is.
-    tasks = get("ntasks", "")
-    nodes = get("nodes", "")
-    least, most = numbers_of_nodes("" if nodes.endswith("-0") else nodes, "" if tasks == "1" else tasks)
-    request = JobRequest(
-        constraint=get("constraint", ""),
-        prefer=get("prefer", ""),
-        exclude=get("exclude", ""),
-        nodelist="" if get("nodefile") else get("nodelist", ""),
-        nodefile=get("nodefile", ""),
-        partitions=tuple(filter(None, get("partition", "").split(","))),
-        clusters=get("clusters", ""),
-        min_nodes=least,
-        one_node=(least, most) == (1, 1),
-        comment=get("comment", ""),
-        array=get("array", ""),
-        container=get("container", ""),
-        reservation=get("reservation", ""),
-        chdir=get("chdir", ""),
-        plugin_options={
-            name.removeprefix("spank/"): value for name, value in values.items() if name.startswith("spank/")
-        },
-        compat=sections[number].compat if number < len(sections) else {},
-    )
+    for name, nothing in (("nodes", get("nodes", "").endswith("-0")), ("ntasks", get("ntasks") == "1")):
+        if nothing:
+            values[name] = ""
+    plugins = {name.removeprefix("spank/"): value for name, value in values.items() if name.startswith("spank/")}
+    request = job_request(values, sections[number].compat if number < len(sections) else {}, plugins)
     alone = number == 0 and len(sections) == 1
     wrapped = get("wrap", "") if command == "sbatch" else ""
     return Asked(

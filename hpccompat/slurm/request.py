@@ -127,7 +127,8 @@ def merge(line: CommandLine, script: str, environment: Mapping[str, str]) -> Req
             doubts += [translation.doubt] if translation.doubt else []
         _apply(values, variables, line.command)
         _apply(values, line.components[min(index, len(line.components) - 1)].given, line.command)
-        requests.append(_request(values, own.compat, line.command))
+        plugins = {option: value for option, value in values.items() if not of_slurm(option, line.command)}
+        requests.append(job_request(values, own.compat, plugins))
         doubts += _doubts(values, environment)
     unknown = tuple(each.unknown for each in sections if each.unknown)
     return Requests(tuple(requests), tuple(dict.fromkeys(doubts)), directives.unread, unknown)
@@ -157,9 +158,12 @@ def _is_set(value: str | None) -> bool:
     return value == "" or value.lower() == "yes" or bool(re.match(r"\s*[-+]?0*[1-9]", value))
 
 
-def _request(values: Mapping[str, str], compat: Mapping[str, tuple[str, ...]], command: str) -> JobRequest:
+def job_request(
+    values: Mapping[str, str], compat: Mapping[str, tuple[str, ...]], plugin_options: Mapping[str, str]
+) -> JobRequest:
+    """Of a component's options: canonical long name -> the value that counts."""
     get = values.get
-    least, most = numbers_of_nodes(get("nodes", ""), get("ntasks", ""))
+    least, most = _numbers_of_nodes(get("nodes", ""), get("ntasks", ""))
     return JobRequest(
         constraint=get("constraint", ""),
         prefer=get("prefer", ""),
@@ -175,12 +179,12 @@ def _request(values: Mapping[str, str], compat: Mapping[str, tuple[str, ...]], c
         container=get("container", ""),
         reservation=get("reservation", ""),
         chdir=get("chdir", ""),
-        plugin_options={option: value for option, value in values.items() if not of_slurm(option, command)},
+        plugin_options=plugin_options,
         compat=compat,
     )
 
 
-def numbers_of_nodes(nodes: str, tasks: str) -> tuple[int, int | None]:
+def _numbers_of_nodes(nodes: str, tasks: str) -> tuple[int, int | None]:
     """The least and the highest number of nodes, None where none is given: of `4`, `2-4`, `2k`, `-3`, and `2,4`,
     which newer releases take. A job gets no more nodes than tasks."""
     if not nodes.strip():

@@ -6,7 +6,6 @@ import hashlib
 import http.client
 import os
 import stat
-import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any, TypeVar
 
+from hpccompat.artifact.deadline import within
 from hpccompat.errors import BuildcacheError
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ def fetch(location: str, limit: int, access: Access) -> bytes | None:
     if scheme in ("", "file"):
         return _read(local_path(location), limit)
     if scheme in ("http", "https"):
-        return within(access.deadline, location, lambda: _download(location, limit, access))
+        return in_time(access, location, lambda _: _download(location, limit, access))
     raise BuildcacheError(f"{location}: {scheme}:// is not read; give a path, file://, https:// or oci://")
 
 
@@ -159,23 +159,7 @@ def may_be_plain(host: str, access: Access) -> bool:
     return name in ("localhost", "127.0.0.1", "::1") or bool({host, name} & {*access.plain_http})
 
 
-def within(seconds: float, what: str, call: Callable[[], T]) -> T:
-    """The call's result, if it comes in time. On a thread, which is left behind: neither DNS nor a dripping server
-    obeys the timeouts of sockets."""
-    results: list[T] = []
-    failures: list[BaseException] = []
-
-    def work() -> None:
-        try:
-            results.append(call())
-        except BaseException as error:  # handed over to the caller's thread
-            failures.append(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if failures:
-        raise failures[0]
-    if not results:
-        raise BuildcacheError(f"{what}: nothing came within {seconds:g} s (the setting deadline)")
-    return results[0]
+def in_time(access: Access, what: str, call: Callable[[float], T]) -> T:
+    """What the call returns within the deadline. Raises BuildcacheError where it doesn't."""
+    late = f"{what}: nothing came within {access.deadline:g} s (the setting deadline)"
+    return within(access.deadline, call, lambda: BuildcacheError(late))

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from hpccompat.errors import BuildcacheError, InvalidReference, RegistryError, SpackError
 from hpccompat.reference import ImageReference, parse_reference
-from hpccompat.spack.fetch import INDEX_LIMIT, MANIFEST_LIMIT, SPEC_LIMIT, Access, Blob, may_be_plain, verified, within
+from hpccompat.spack.fetch import INDEX_LIMIT, MANIFEST_LIMIT, SPEC_LIMIT, Access, Blob, in_time, may_be_plain, verified
 from hpccompat.spack.model import Concrete, Node
 from hpccompat.spack.query import Query
 from hpccompat.spack.specfile import Database, load_database, load_specfile
@@ -108,13 +107,12 @@ def _transport(reference: ImageReference, plain: bool, access: Access) -> Get:
     from hpccompat.artifact.transport import Transport
 
     def get(path: str, limit: int, accept: Sequence[str]) -> tuple[int, bytes]:
-        def ask() -> tuple[int, bytes]:
-            ends = time.monotonic() + access.deadline
+        def ask(ends: float) -> tuple[int, bytes]:
             transport = Transport(reference.endpoint, reference.repository, plain, ends, reference.host)
             answer = transport.get(path, limit, accept)
             return answer.status, answer.body
 
-        return within(access.deadline, f"registry {reference.endpoint}", ask)
+        return in_time(access, f"registry {reference.endpoint}", ask)
 
     return get
 

@@ -6,7 +6,6 @@ import base64
 import http.server
 import json
 import stat
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -355,18 +354,6 @@ def test_a_proxy_is_asked_where_the_environment_names_one(monkeypatch: pytest.Mo
 
 
 # -- TLS
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    pair = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-out", str(pair[0]), "-keyout", str(pair[1])],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return pair
 
 
 def test_tls(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,18 +55,6 @@ def author(tmp_path: Path) -> Author:
     return Author(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    folder = tmp_path_factory.mktemp("tls")
-    pair = folder / "cert.pem", folder / "key.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", "-subj", "/CN=127.0.0.1",
-         "-addext", "subjectAltName=IP:127.0.0.1", "-out", str(pair[0]), "-keyout", str(pair[1])],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    return pair
-
-
 def test_what_we_attach_oras_discovers_and_pulls(author: Author, registry: Registry) -> None:
     image = registry.push_image("authors/ours:1.0")
     name = author.spec("attached by us")
