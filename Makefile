@@ -36,6 +36,7 @@ bench: packages $(VENV)/.complete
 	$(BIN)/python -m benchmarks.rules
 	$(BIN)/python benchmarks/collector.py
 	$(BIN)/python benchmarks/cluster.py
+	$(BIN)/python -m benchmarks.buildcache
 	$(BIN)/python -m benchmarks.submission
 
 race: packages $(VENV)/.complete
