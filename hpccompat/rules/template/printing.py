@@ -83,7 +83,8 @@ class Printer:
             self.value(value, verb, flags, 0)
 
     def value(self, value: Value, verb: str, flags: Flags, depth: int) -> None:
-        self.limits.step(2)
+        # Calls within calls cost several times more where they cross a piece of the interpreter's stack.
+        self.limits.step(12)
         if depth > VALUE_DEPTH:
             raise EvaluationError("limit", f"a value in a value, more than {VALUE_DEPTH} deep")
         if isinstance(value, bytes):
