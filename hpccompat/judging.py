@@ -12,7 +12,6 @@ from pathlib import Path
 from hpccompat.artifact.access import Access
 from hpccompat.artifact.cache import SpecCache
 from hpccompat.document.tree import as_data
-from hpccompat.document.yaml import Limits, parse
 from hpccompat.errors import (
     DocumentError,
     RecordError,
@@ -113,6 +112,9 @@ def read_features(file: Path) -> NodeRecord:
 
 def _as_json(text: bytes) -> str:
     """A feature file in YAML as NFD would read it. Raises DocumentError."""
+    # Imported here: jobs whose spec was looked up before need no YAML.
+    from hpccompat.document.yaml import Limits, parse
+
     return json.dumps(as_data(parse(text, Limits(size=SIZE_LIMIT, nodes=500_000))))
 
 
