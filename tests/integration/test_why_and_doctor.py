@@ -88,7 +88,9 @@ def test_a_job_that_runs(here: Asking) -> None:
 
 
 def test_a_job_that_waits_for_nodes_in_use(here: Asking) -> None:
-    here.slurm.run("sbatch", "-o/dev/null", "-w", "ib[1-2]", "--exclusive", "--wrap", "sleep 30")
+    done = here.slurm.run("sbatch", "-o/dev/null", "-w", "ib[1-2]", "--exclusive", "--wrap", "sleep 60")
+    busy = done.stdout.split()[-1]
+    here.slurm.daemons.wait_until(lambda: here.slurm.job(busy)["JobState"] == "RUNNING", "the nodes are in use")
     job_id = here.submit_solver()
     text = here.why(job_id)
     assert "eligible now 2 nodes: ib[1-2]" in text
