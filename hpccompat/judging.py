@@ -29,18 +29,23 @@ from hpccompat.resolution import Resolved, Search
 from hpccompat.settings import Settings
 from hpccompat.slurm.inventory import read_inventory
 from hpccompat.slurm.labels import FRESH as LABELS_FRESH
-from hpccompat.slurm.labels import load_published
+from hpccompat.slurm.labels import Published, load_published
 from hpccompat.slurm.spool import Spool
 from hpccompat.spec.encode import dump_spec
 
 
-def published_labels(settings: Settings) -> Mapping[str, str]:
-    """Label -> requirement, of a publisher that is alive; nothing else."""
+def read_published(settings: Settings) -> Published:
+    """What the publisher last said; nothing where that can't be read."""
     try:
         with open(settings.store / "published.json", "rb") as file:
-            found = load_published(file.read(1024 * 1024))
+            return load_published(file.read(1024 * 1024))
     except OSError:
-        return {}
+        return Published()
+
+
+def published_labels(settings: Settings) -> Mapping[str, str]:
+    """Label -> requirement, of a publisher that is alive; nothing else."""
+    found = read_published(settings)
     return found.labels if abs(time.time() - found.at) < LABELS_FRESH else {}
 
 

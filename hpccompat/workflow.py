@@ -26,7 +26,7 @@ from hpccompat.errors import (
 )
 from hpccompat.guess import Looked, conflict, distinct, look_up
 from hpccompat.job_plan import Component, Message, Plan, Submission
-from hpccompat.judging import recorded_nodes, search_of
+from hpccompat.judging import read_published, recorded_nodes, search_of
 from hpccompat.nodes.hostlist import fold
 from hpccompat.nodes.table import NodeTable
 from hpccompat.plan.eligible import Eligibility, eligibility
@@ -43,7 +43,7 @@ from hpccompat.slurm.inventory import Inventory
 from hpccompat.slurm.inventory_cache import FRESH as INVENTORY_FRESH
 from hpccompat.slurm.inventory_cache import current_inventory
 from hpccompat.slurm.labels import FRESH as LABELS_FRESH
-from hpccompat.slurm.labels import Published, load_published
+from hpccompat.slurm.labels import Published
 from hpccompat.slurm.plan import Restriction, Rewrite, restrict, without_preference
 from hpccompat.slurm.spool import Spool
 from hpccompat.spec.lint import lint
@@ -159,11 +159,7 @@ class _Cluster:
 
     @functools.cached_property
     def published(self) -> Published:
-        try:
-            with open(self.settings.store / "published.json", "rb") as file:
-                return load_published(file.read(1024 * 1024))
-        except OSError:
-            return Published()
+        return read_published(self.settings)
 
 
 def _guesses(submission: Submission, number: int) -> tuple[Demand, ...]:

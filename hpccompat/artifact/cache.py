@@ -137,7 +137,7 @@ def _write(folder: Path, entry: Entry) -> None:
         with open(handle, "w", encoding="ascii") as opened:
             json.dump(top, opened)
         os.replace(temporary, folder / _file_name(entry.kind, entry.name))
-    except BaseException:
+    except BaseException:  # whatever ends it, nothing half-written stays
         with contextlib.suppress(OSError):
             os.unlink(temporary)
         raise
